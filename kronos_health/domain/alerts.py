@@ -1,0 +1,178 @@
+"""Alerts, their life cycle, and what is sent about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from kronos_health.domain.logs import Severity
+
+
+class AlertKind(StrEnum):
+    """Everything that can be worth a message."""
+
+    GRAPH_REUSE = "graph_reuse"
+    COMPILED_BROKEN = "compiled_broken"
+    CRITERION_MET = "criterion_met"
+    ALL_CRITERIA_MET = "all_criteria_met"
+    TORCH_RELEASE = "torch_release"
+    KRONOS_UPDATED = "kronos_updated"
+    SETTINGS_DRIFT = "settings_drift"
+    PREDICTIONS_OUT_OF_BOUNDS = "predictions_out_of_bounds"
+    NO_PREDICTIONS = "no_predictions"
+    LOG_ERRORS = "log_errors"  # recompile limit, skipped graphs, CUDA errors and other signatures of the catalogue
+    LOG_GAP = "log_gap"
+    LOG_HISTORY = "log_history"  # the one digest of a first run
+    CHECKER_UNHEALTHY = "checker_unhealthy"
+    DIGEST = "digest"
+
+
+class ObservationState(StrEnum):
+    """What was seen of the watched thing now. Unknown freezes an alert; it never resolves one."""
+
+    GOOD = "good"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+class AlertState(StrEnum):
+    """OK → PENDING → FIRING → RECOVERING → OK."""
+
+    OK = "ok"
+    PENDING = "pending"
+    FIRING = "firing"
+    RECOVERING = "recovering"
+
+
+class TransitionKind(StrEnum):
+    """What happened to an alert; each is a row and, unless quiet, a message."""
+
+    STARTED_PENDING = "started_pending"
+    CLEARED_PENDING = "cleared_pending"
+    FIRED = "fired"
+    UPDATED = "updated"
+    REMINDED = "reminded"
+    STARTED_RECOVERING = "started_recovering"
+    RELAPSED = "relapsed"
+    RESOLVED = "resolved"
+    NOTICE = "notice"  # a one-off event without a life cycle (new release, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line of a message: a label and a value, both plain text."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a check saw of one watched thing (``key`` names it within its kind, e.g. ``kronos/compiled``).
+
+    ``occurrences`` counts what is new since the previous observation; ``facts`` and ``excerpt`` go into the message.
+    ``positives`` counts signs of health (completed predictions) for kinds that recover on positive evidence only.
+    """
+
+    kind: AlertKind
+    key: str
+    state: ObservationState
+    severity: Severity
+    title: str
+    summary: str
+    next_step: str  # a command a person can paste
+    occurrences: int = 1
+    positives: int = 0
+    observed_at: datetime | None = None  # when it happened; defaults to the time of the decision
+    facts: tuple[Fact, ...] = ()
+    excerpt: str | None = None  # log text or a stack: data, escaped on rendering
+    evidence: tuple[str, ...] = ()  # "table:row id"
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes two observations one alert."""
+        return f"{self.kind.value}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """How observations of one kind become messages. Durations in seconds."""
+
+    for_seconds: float = 0.0
+    keep_firing_seconds: float = 0.0
+    positives_to_recover: int = 0  # > 0: recovers only after so many signs of health since the last hit
+    remind_seconds: float | None = 86_400.0
+    update_seconds: float = 3_600.0  # how often "seen N more times" may be said while firing
+    one_off: bool = False  # a notice: sent once per key, no recovery
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """The stored state of one watched thing."""
+
+    fingerprint: str
+    kind: AlertKind
+    key: str
+    state: AlertState
+    episode: int = 0
+    sequence: int = 0  # number of the last message of this episode
+    occurrences: int = 0  # within the episode
+    positives: int = 0  # signs of health since the last hit
+    pending_since: datetime | None = None
+    fired_at: datetime | None = None
+    last_bad_at: datetime | None = None
+    recovering_since: datetime | None = None
+    resolved_at: datetime | None = None
+    last_message_at: datetime | None = None
+    unknown_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step of an alert. ``announce`` is false for steps that are recorded but not worth a message."""
+
+    kind: TransitionKind
+    episode: int
+    sequence: int
+    at: datetime
+    reason: str
+    announce: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDecision:
+    """What the policy says: the alert's next state, the steps that led there, and why, in words."""
+
+    next: Alert
+    transitions: tuple[Transition, ...]
+    reason: str
+
+
+class DeliveryState(StrEnum):
+    """Where a message stands on its way to one channel."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    UNKNOWN = "unknown"  # it may or may not have arrived: read back before sending again
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A channel-neutral message, rendered by each channel in its own form."""
+
+    title: str
+    kind: AlertKind
+    transition: TransitionKind
+    severity: Severity
+    summary: str
+    facts: tuple[Fact, ...] = field(default=())
+    excerpt: str | None = None
+    next_step: str = ""
+    evidence: tuple[str, ...] = ()
+    episode: int = 0
+    occurrences: int = 1
+    since: datetime | None = None
+    duration_seconds: float | None = None

@@ -1,0 +1,244 @@
+"""What a probe is, what it measured, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class ProbeKind(StrEnum):
+    """Whether a probe ran for real or under the emulated lifetime rule of CUDA graphs."""
+
+    MEASURED = "measured"
+    REHEARSED = "rehearsed"
+
+
+class Regime(StrEnum):
+    """How the context window moves between predictions: production's full window, or one that grows at every step."""
+
+    SATURATED = "saturated"
+    GROWING = "growing"
+
+
+class CacheState(StrEnum):
+    """What the first compiled call found in torch's compile caches; ``NONE`` when nothing was compiled."""
+
+    COLD = "cold"
+    WARM = "warm"
+    MIXED = "mixed"
+    NONE = "none"
+
+
+class Outcome(StrEnum):
+    """How an iteration, and the probe it belongs to, ended. Only ``PASSED`` is a success."""
+
+    PASSED = "passed"
+    GRAPH_REUSE = "graph_reuse"
+    SILENT_OVERWRITE = "silent_overwrite"
+    DEGRADED_TO_EAGER = "degraded_to_eager"
+    ACCURACY = "accuracy"
+    COMPILE_ERROR = "compile_error"
+    OUT_OF_MEMORY = "out_of_memory"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    WORKER_ERROR = "worker_error"
+    SKIPPED = "skipped"
+    LOST = "lost"  # the checker itself died before the probe could be closed; set by housekeeping
+
+    @property
+    def about_the_model(self) -> bool:
+        """True when the outcome says something about the variant, false when only the probing itself failed."""
+        return self not in {Outcome.WORKER_ERROR, Outcome.SKIPPED, Outcome.LOST}
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSpec:
+    """The series and window a probe forecasts.
+
+    ``csv`` is a path to OHLCV rows (``timestamps, open, high, low, close, volume[, amount]``) or ``None`` for the
+    seeded synthetic series. Of the last ``rows`` rows, ``lookback`` are context and ``pred_len`` are forecast.
+    """
+
+    csv: str | None = None
+    rows: int = 600
+    synthetic_seed: int = 20251030
+    lookback: int = 256
+    pred_len: int = 1
+    sample_count: int = 8
+    max_context: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSpec:
+    """One (target, variant, candidate) to run: everything that the supervisor needs to know."""
+
+    target: str
+    variant: str
+    candidate: str = "production"
+    kind: ProbeKind = ProbeKind.MEASURED
+    regime: Regime = Regime.SATURATED
+    iterations: int = 5
+    predictions: int = 4
+    seed: int = 1000
+    evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A place in source code, as a traceback shows it."""
+
+    file: str
+    line: int
+    function: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What an iteration ran on. ``fingerprint`` covers every field that makes two figures comparable."""
+
+    fingerprint: str
+    device: str  # "cpu" or "cuda"
+    python: str
+    torch: str
+    cuda: str | None
+    triton: str | None
+    driver: str | None
+    gpu: str | None
+    host: str
+    target_revision: str | None
+    weights_revision: str | None
+    dtype: str
+    model_shape: str  # e.g. "mini", "base", or the factory's own name
+    timing_method: str  # "perf_counter" or "cuda_event"
+    protocol_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One forecast inside an iteration. ``value`` is the last forecast close; errors are in the series' own unit."""
+
+    index: int
+    seed: int
+    latency_ms: float
+    value: float | None
+    absolute_error: float | None
+    naive_error: float | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What torch counted while compiling and running. Recompiles exclude the first compilation of each frame."""
+
+    frames_total: int = 0
+    frames_ok: int = 0
+    graphs: int = 0
+    recompiles: int = 0
+    recompile_limit_hits: int = 0
+    graph_breaks: int = 0
+    cudagraph_skips: int = 0
+    cudagraph_recordings: int = 0
+    cudagraph_replays: int | None = None  # None where this torch cannot tell
+    cache_hits: int = 0
+    cache_misses: int = 0
+    cache_bypasses: int = 0
+    reasons: tuple[str, ...] = ()  # recompile, break and skip reasons, at most 20
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Peak memory of an iteration, in MiB; device figures are ``None`` on CPU."""
+
+    rss_peak_mb: float | None = None
+    device_allocated_mb: float | None = None
+    device_reserved_mb: float | None = None
+    device_process_mb: float | None = None
+
+    @property
+    def headline_mb(self) -> float | None:
+        """The figure that is compared with production's: the device's where there is one, else resident memory."""
+        return self.device_allocated_mb if self.device_allocated_mb is not None else self.rss_peak_mb
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an iteration did not pass. ``frame`` is the first failing frame outside torch."""
+
+    error_class: str  # exception type, or signal name for a crash
+    message: str
+    frame: Frame | None = None
+    stack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One fresh process: it loaded, compiled and made ``predictions`` consecutive predictions, or says why not."""
+
+    index: int
+    outcome: Outcome
+    started_at: datetime
+    duration_ms: float
+    regime: Regime
+    cache_state: CacheState
+    exit_status: int | None
+    signal: str | None
+    import_ms: float | None
+    load_ms: float | None
+    first_call_ms: float | None
+    steady_median_ms: float | None
+    steady_iqr_ms: float | None
+    steady_p95_ms: float | None
+    mae: float | None
+    memory: Memory
+    counters: Counters
+    predictions: tuple[Prediction, ...] = ()
+    failure: Failure | None = None
+    stderr_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """A whole probe as the supervisor hands it over; the store gives it an id."""
+
+    spec: ProbeSpec
+    outcome: Outcome
+    started_at: datetime
+    finished_at: datetime
+    environment: Environment | None
+    iterations: tuple[Iteration, ...]
+    failure: Failure | None = None
+    noise: tuple[str, ...] = ()  # why the figures may be disturbed, e.g. "foreign process 1234 on the GPU"
+    skipped_reason: str | None = None
+
+    @property
+    def passed(self) -> int:
+        """How many iterations passed."""
+        return sum(1 for iteration in self.iterations if iteration.outcome is Outcome.PASSED)
+
+
+class AccuracyState(StrEnum):
+    """The result of comparing a variant with eager; ``INCONCLUSIVE`` and ``VOID`` are never a pass."""
+
+    PASS = "pass"  # noqa: S105 - an outcome, not a password
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    VOID = "void"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A variant's probe against the eager probe of the same target, environment and campaign."""
+
+    baseline_probe: str
+    candidate_probe: str
+    pairs: int
+    accuracy: AccuracyState
+    accuracy_reason: str
+    scaled_difference: float | None  # mean paired difference of scaled errors (A2), positive = worse than eager
+    upper_bound: float | None  # one-sided 95 % bound of the same
+    margin: float
+    mae_ratio: float | None
+    speed_up: float | None  # eager steady median / variant steady median
+    memory_ratio: float | None

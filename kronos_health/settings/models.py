@@ -1,0 +1,241 @@
+"""The shape of ``kronos_health.toml``: every key, its unit, its default and its bounds.
+
+Unknown keys are errors. Paths are resolved against the folder of the settings file by :mod:`.loading`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A table of the settings file: unknown keys are refused, values are fixed once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Database(Section):
+    """Where the history is kept; never Airflow's own metadata database."""
+
+    url: SecretStr = Field(
+        SecretStr(""), description="SQLAlchemy URL; empty means SQLite at <state_dir>/kronos_health.db"
+    )
+    airflow_connection: str = Field(
+        "kronos_health_db", description="Airflow connection that overrides url if it exists"
+    )
+    busy_timeout_seconds: Positive = Field(30.0, description="how long SQLite waits for another writer")
+
+
+class Production(Section):
+    """The system under watch."""
+
+    env_file: Path | None = Field(None, description="its .env.compile")
+    checkout: Path | None = Field(
+        None, description="git checkout of the trading system; a new revision is a deployment"
+    )
+    process: str = Field(
+        "", description="regular expression over command lines of the running program, e.g. trade_stock_e2e\\.py"
+    )
+    expected: dict[str, str] = Field(
+        default_factory=lambda: {"TOTO_DISABLE_COMPILE": "1", "ADD_LATEST": "1"},
+        description="variables the decision demands",
+    )
+    forbidden: dict[str, str] = Field(
+        default_factory=lambda: {"KRONOS_COMPILE": "1"}, description="variable = value pairs the decision forbids"
+    )
+
+
+class Upstream(Section):
+    """What to watch for news."""
+
+    torch_package: str = "torch"
+    torch_interpreter: Path | None = Field(None, description="python whose pip is asked; default: this one")
+    kronos_checkout: Path | None = Field(None, description="git checkout of external/kronos")
+    kronos_ref: str = Field("origin/HEAD", description="remote ref that carries upstream's fixes")
+    timeout_seconds: Positive = 60.0
+
+
+class Evaluation(Section):
+    """The series that forecasts are scored on, and production's window."""
+
+    csv: Path | None = Field(None, description="OHLCV file; default: a seeded synthetic series")
+    rows: Count = 600
+    synthetic_seed: int = 20251030
+    lookback: Annotated[int, Field(ge=8)] = 256
+    pred_len: Count = 1
+    sample_count: Count = 8
+    max_context: Annotated[int, Field(ge=8)] = 256
+
+
+class Probe(Section):
+    """How probes run."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    iterations: Count = 5
+    predictions: Annotated[int, Field(ge=2)] = 4
+    seed: int = 1000
+    regimes: tuple[Literal["saturated", "growing"], ...] = ("saturated",)
+    variants: tuple[str, ...] = ("eager", "compiled")
+    targets: tuple[str, ...] = ("kronos",)
+    rehearse: Literal["auto", "always", "never"] = Field("auto", description="auto: where there is no CUDA")
+    rehearsal_iterations: Count = 5
+    iteration_deadline_seconds: Positive = 900.0
+    memory_limit_mb: Positive | None = Field(
+        None, description="resident memory of the child's whole tree; None: 80 % of the machine's free memory"
+    )
+    min_free_gpu_mb: Positive = Field(4096.0, description="a probe is skipped when the GPU has less free")
+    gpu_lock_wait_seconds: Annotated[float, Field(ge=0)] = 0.0
+    threads: Count | None = None
+    evaluation: Evaluation = Evaluation()
+
+
+class Target(Section):
+    """A model under watch."""
+
+    loader: str = Field(
+        "kronos",
+        description="kronos (sktime copy), kronos_checkout (upstream checkout), production_wrapper, or module:factory",
+    )
+    size: Literal["auto", "mini", "small", "base", "tiny"] = Field(
+        "auto", description="auto: mini on CPU, base on CUDA"
+    )
+    checkout: Path | None = Field(None, description="checkout of upstream Kronos, or of production for its wrapper")
+    weights: str = Field("", description="local folder or hub id; empty: seeded random weights")
+    tokenizer: str = Field("", description="local folder or hub id of the tokenizer")
+    interpreter: Path | None = Field(None, description="python that has torch and the model; default: this one")
+    python_path: tuple[Path, ...] = Field((), description="folders put on the child's sys.path for module:factory")
+    options: dict[str, str] = Field(default_factory=dict, description="handed to the factory as keyword arguments")
+    queue: str = Field("", description="Airflow worker queue that has its GPU")
+
+
+class Source(Section):
+    """A log under watch."""
+
+    path: str = Field(description="the live file; rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside it")
+    timezone: str = Field("UTC", description="time zone of stamps that carry none")
+    encoding: str = "utf-8"
+    queue: str = Field("", description="Airflow worker queue that can read the file")
+    cadence_seconds: Positive | None = Field(None, description="longest normal silence of predictions")
+
+
+class Logs(Section):
+    """How logs are read."""
+
+    catalogue: Path | None = Field(None, description="TOML with further signatures and sample patterns")
+    patterns: dict[str, str] = Field(
+        default_factory=dict,
+        description="regular expressions of your own log lines by name, e.g. prediction_completed, kronos_inference_ms",
+    )
+    max_bytes: Count = Field(8 * 1024**3, description="budget of one scan")
+    max_seconds: Positive = 240.0
+    max_record_bytes: Count = 1024**2
+    max_record_lines: Count = 2000
+    stored_record_chars: Count = 8000
+    findings_per_fingerprint: Count = Field(
+        1000, description="full records stored per fingerprint and scan; the rest are counted"
+    )
+
+
+class Bounds(Section):
+    """What production is expected to do (2025-10-30)."""
+
+    kronos_inference_ms: tuple[float, float] = (3000.0, 5000.0)
+    toto_inference_ms: tuple[float, float] = (0.0, 1000.0)
+    kronos_memory_mb: tuple[float, float] = (0.0, 1024.0)
+    toto_memory_mb: tuple[float, float] = (0.0, 1024.0)
+
+
+class Revisit(Section):
+    """When COMPILED may be proposed."""
+
+    required_iterations: Count = Field(5, description="criterion 3: N of N")
+    accuracy_margin: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="non-inferiority margin, share of naive error"
+    )
+    minimum_pairs: Annotated[int, Field(ge=2)] = 12
+    minimum_speed_up: Positive = 1.1
+    maximum_memory_ratio: Positive = 1.5
+    stale_after_days: Positive = 7.0
+
+
+class Alerts(Section):
+    """Who is told, and how often."""
+
+    channels: tuple[Literal["console", "slack", "slack_webhook"], ...] = ("console",)
+    fallback: Literal["console", "slack", "slack_webhook"] = Field(
+        "console", description="second route when a channel is refused"
+    )
+    remind_hours: Positive = 24.0
+    update_minutes: Positive = 60.0
+    graph_reuse_recover_predictions: Count = Field(20, description="completed predictions after the last hit")
+    lease_seconds: Positive = 60.0
+    batch: Count = 50
+
+
+class Slack(Section):
+    """Slack. Without token and webhook, the console and the database hold every message."""
+
+    token: SecretStr = SecretStr("")
+    channel: str = ""
+    webhook_url: SecretStr = SecretStr("")
+    base_url: str = Field("", description="API address; empty: Slack's own")
+    airflow_connection: str = Field(
+        "kronos_health_slack", description="Airflow connection that overrides token and base_url"
+    )
+    timeout_seconds: Positive = 10.0
+
+
+class Heartbeat(Section):
+    """An optional healthchecks-compatible ping."""
+
+    url: SecretStr = SecretStr("")
+    timeout_seconds: Positive = 5.0
+
+
+class Retention(Section):
+    """How long rows are kept, in days."""
+
+    findings_days: Positive = 365.0
+    samples_days: Positive = 180.0
+    deliveries_days: Positive = 180.0
+    airflow_days: Positive = 30.0
+    lost_after_hours: Positive = 6.0
+
+
+class Settings(Section):
+    """All of ``kronos_health.toml``."""
+
+    state_dir: Path = Path("var")
+    database: Database = Database()
+    production: Production = Production()
+    upstream: Upstream = Upstream()
+    probe: Probe = Probe()
+    targets: dict[str, Target] = Field(default_factory=lambda: {"kronos": Target()})
+    sources: dict[str, Source] = Field(default_factory=dict)
+    logs: Logs = Logs()
+    bounds: Bounds = Bounds()
+    revisit: Revisit = Revisit()
+    alerts: Alerts = Alerts()
+    slack: Slack = Slack()
+    heartbeat: Heartbeat = Heartbeat()
+    retention: Retention = Retention()
+    page_url: str = Field("", description="address of the Airflow UI, for links in messages")
+
+    @field_validator("targets")
+    @classmethod
+    def _has_a_target(cls, value: dict[str, Target]) -> dict[str, Target]:
+        if not value:
+            raise ValueError("at least one [targets.NAME] table is needed")
+        return value
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL in force, with the SQLite default filled in."""
+        url = self.database.url.get_secret_value()
+        return url or f"sqlite:///{self.state_dir / 'kronos_health.db'}"

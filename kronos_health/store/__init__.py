@@ -1,0 +1,1 @@
+"""The history database: the only place in Python that writes SQL."""

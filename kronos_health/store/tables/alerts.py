@@ -1,0 +1,124 @@
+"""Alerts, their transitions, the outbox, channels and heartbeats."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from kronos_health.store.types import METADATA, Id, UtcDateTime
+
+alert = Table(
+    "alert",
+    METADATA,
+    Column("fingerprint", String(255), primary_key=True, comment="kind and key"),
+    Column("kind", String(64), nullable=False),
+    Column("key", String(190), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("episode", Integer, nullable=False, default=0),
+    Column("sequence", Integer, nullable=False, default=0),
+    Column("occurrences", BigInteger, nullable=False, default=0),
+    Column("positives", BigInteger, nullable=False, default=0),
+    Column("pending_since", UtcDateTime),
+    Column("fired_at", UtcDateTime),
+    Column("last_bad_at", UtcDateTime),
+    Column("recovering_since", UtcDateTime),
+    Column("resolved_at", UtcDateTime),
+    Column("last_message_at", UtcDateTime),
+    Column("unknown_since", UtcDateTime, comment="the watched thing cannot be seen: the state is frozen"),
+    Column("title", Text, nullable=False, default=""),
+    Column("severity", String(16), nullable=False, default="info"),
+    Column("version", Integer, nullable=False, default=0, comment="compare-and-set"),
+    Index("ix_alert_state", "state"),
+    comment="The state of each watched thing.",
+)
+
+alert_transition = Table(
+    "alert_transition",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("fingerprint", String(255), ForeignKey("alert.fingerprint", ondelete="CASCADE"), nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("announced", Boolean, nullable=False),
+    Index("ix_alert_transition_fingerprint_at", "fingerprint", "at"),
+    comment="Every step of every alert: queue and audit trail in one.",
+)
+
+channel = Table(
+    "channel",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("disabled_at", UtcDateTime),
+    Column("disabled_reason", Text, comment="Slack's own word, and what to do"),
+    Column("not_before", UtcDateTime, comment="rate limit: nothing is sent to this channel earlier"),
+    Column("last_sent_at", UtcDateTime),
+    comment="Ways out, and whether they work.",
+)
+
+outbox = Table(
+    "outbox",
+    METADATA,
+    Column(
+        "id",
+        Id,
+        primary_key=True,
+        comment="uuid5(channel, fingerprint, episode, kind, sequence): the same message can be queued only once",
+    ),
+    Column("channel", String(32), nullable=False),
+    Column("fingerprint", String(255), nullable=False),
+    Column("episode", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", String(32), nullable=False, comment="transition kind"),
+    Column("state", String(16), nullable=False),
+    Column(
+        "message",
+        Text,
+        nullable=False,
+        comment="the channel-neutral message as JSON: written once, rendered by the channel",
+    ),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("lease_until", UtcDateTime),
+    Column("lease_owner", String(64)),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("plain", Boolean, nullable=False, default=False, comment="the rich form was refused: send plain text"),
+    Column("external_id", String(128), comment="Slack's ts of the message"),
+    Column("last_error", Text),
+    Column("sent_at", UtcDateTime),
+    Index(
+        "ix_outbox_due",
+        "channel",
+        "next_at",
+        postgresql_where=text("state in ('pending', 'sending', 'unknown')"),
+        sqlite_where=text("state in ('pending', 'sending', 'unknown')"),
+    ),
+    Index("ix_outbox_fingerprint_episode", "fingerprint", "episode"),
+    comment="Messages on their way.",
+)
+
+heartbeat = Table(
+    "heartbeat",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("check", String(32), nullable=False, comment="probe, scan, watch, revisit, deliver, digest, housekeeping"),
+    Column("subject", String(64), comment="the source, target …"),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, comment="null: running, or killed"),
+    Column("verdict", String(16), comment="ok, attention or failed"),
+    Column("message", Text),
+    Index("ix_heartbeat_check_started_at", "check", "started_at"),
+    comment="Every run of every check: the checker's own pulse.",
+)

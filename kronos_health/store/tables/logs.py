@@ -1,0 +1,145 @@
+"""Log sources, their generations and cursors, scans, findings, samples and gaps."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from kronos_health.store.types import METADATA, Id, UtcDateTime
+
+log_source = Table(
+    "log_source",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("path", Text, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("first_scanned_at", UtcDateTime),
+    Column("last_scanned_at", UtcDateTime),
+    Column("problem", Text, comment="why it could not be read last time; null when it could"),
+    Column("problem_since", UtcDateTime),
+    comment="A configured log.",
+)
+
+log_generation = Table(
+    "log_generation",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("source_id", Id, ForeignKey("log_source.id", ondelete="CASCADE"), nullable=False),
+    Column("path", Text, nullable=False, comment="last path it was seen at; a hint, not its identity"),
+    Column("inode", BigInteger, comment="a hint"),
+    Column("compression", String(8)),
+    Column("head_sha256", String(64), nullable=False),
+    Column("head_length", Integer, nullable=False),
+    Column("tail_sha256", String(64), nullable=False),
+    Column("tail_length", Integer, nullable=False),
+    Column(
+        "offset",
+        BigInteger,
+        nullable=False,
+        comment="start of the first record not yet read to its end, decompressed bytes",
+    ),
+    Column("line", BigInteger, nullable=False, comment="lines before offset"),
+    Column("size_seen", BigInteger, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("finished", Boolean, nullable=False, default=False),
+    Column(
+        "version",
+        Integer,
+        nullable=False,
+        default=0,
+        comment="compare-and-set: two scans can never both move the cursor",
+    ),
+    Index("ix_log_generation_source_id_finished", "source_id", "finished"),
+    comment="One file of a log through its rotations, known by content.",
+)
+
+log_scan = Table(
+    "log_scan",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("source_id", Id, ForeignKey("log_source.id", ondelete="CASCADE"), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("findings", BigInteger, nullable=False),
+    Column("samples", BigInteger, nullable=False),
+    Column("undecodable", BigInteger, nullable=False, comment="bytes that are not valid in the source's encoding"),
+    Column("truncated", BigInteger, nullable=False, comment="records cut at the cap"),
+    Column("lag_bytes", BigInteger, nullable=False, comment="left for the next scan by the budget"),
+    Column("first_run", Boolean, nullable=False, comment="history of a newly configured source: no pages"),
+    Column("problem", Text),
+    Index("ix_log_scan_source_id_started_at", "source_id", "started_at"),
+    comment="One reading of one source.",
+)
+
+finding = Table(
+    "finding",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("generation_id", Id, ForeignKey("log_generation.id", ondelete="CASCADE"), nullable=False),
+    Column("scan_id", Id, ForeignKey("log_scan.id", ondelete="CASCADE"), nullable=False),
+    Column("signature", String(64), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("start_offset", BigInteger, nullable=False),
+    Column("end_offset", BigInteger, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("seen_at", UtcDateTime, comment="the record's own time"),
+    Column("found_at", UtcDateTime, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("fingerprint_version", Integer, nullable=False, comment="a new version never regroups old rows"),
+    Column("reason", Text),
+    Column("record", Text, nullable=False, comment="secrets masked; empty where the per-fingerprint budget was spent"),
+    Column("truncated", Boolean, nullable=False),
+    UniqueConstraint(
+        "generation_id", "start_offset", "signature", comment="second belt against reporting a line twice"
+    ),
+    Index("ix_finding_signature_found_at", "signature", "found_at"),
+    Index("ix_finding_fingerprint", "fingerprint"),
+    comment="A signature was seen in a record.",
+)
+
+log_sample = Table(
+    "log_sample",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("generation_id", Id, ForeignKey("log_generation.id", ondelete="CASCADE"), nullable=False),
+    Column("scan_id", Id, ForeignKey("log_scan.id", ondelete="CASCADE"), nullable=False),
+    Column("metric", String(64), nullable=False),
+    Column("subject", String(64)),
+    Column("value", Float, nullable=False),
+    Column("seen_at", UtcDateTime),
+    Column("found_at", UtcDateTime, nullable=False),
+    Column("start_offset", BigInteger, nullable=False),
+    Index("ix_log_sample_metric_found_at", "metric", "found_at"),
+    comment="A number read from a log line.",
+)
+
+gap = Table(
+    "gap",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("generation_id", Id, ForeignKey("log_generation.id", ondelete="CASCADE"), nullable=False),
+    Column("scan_id", Id, ForeignKey("log_scan.id", ondelete="CASCADE"), nullable=False),
+    Column("start_offset", BigInteger, nullable=False),
+    Column("end_offset", BigInteger, comment="null where the size was not known"),
+    Column("reason", Text, nullable=False),
+    Column("found_at", UtcDateTime, nullable=False),
+    UniqueConstraint("generation_id", "start_offset"),
+    comment="Bytes that vanished unread.",
+)

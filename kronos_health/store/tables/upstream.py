@@ -1,0 +1,70 @@
+"""Releases, commits, drift and deployments."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, String, Table, Text, UniqueConstraint
+
+from kronos_health.store.types import METADATA, Id, UtcDateTime
+
+upstream_release = Table(
+    "upstream_release",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("package", String(64), nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("first_look", Boolean, nullable=False, comment="it was there when the watch began: not news"),
+    UniqueConstraint("package", "version"),
+    comment="Releases of torch as the package index lists them.",
+)
+
+upstream_commit = Table(
+    "upstream_commit",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("repository", String(64), nullable=False),
+    Column("commit", String(64), nullable=False),
+    Column("ref", String(128), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("committed_at", UtcDateTime),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("first_look", Boolean, nullable=False),
+    UniqueConstraint("repository", "ref", "commit"),
+    comment="Revisions of the Kronos checkout and of its remote.",
+)
+
+upstream_look = Table(
+    "upstream_look",
+    METADATA,
+    Column("subject", String(64), primary_key=True),
+    Column("last_ok_at", UtcDateTime),
+    Column("unknown_since", UtcDateTime, comment="since when it could not be looked up; null when it could"),
+    Column("reason", Text),
+    comment="When each upstream was last seen: 'unknown since' is an answer.",
+)
+
+settings_drift = Table(
+    "settings_drift",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("where", String(255), nullable=False),
+    Column("key", String(128), nullable=False),
+    Column("expected", Text, nullable=False),
+    Column("actual", Text),
+    Column("kind", String(16), nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("cleared_at", UtcDateTime),
+    Index("ix_settings_drift_cleared_at", "cleared_at"),
+    comment="Production's settings that do not follow the decision.",
+)
+
+deployment = Table(
+    "deployment",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("deployed_at", UtcDateTime, nullable=False),
+    Column("origin", String(16), nullable=False, comment="revision, process or reported"),
+    Column("revision", String(128)),
+    Column("note", Text, nullable=False),
+    comment="Production changed; the deployment checks count from here.",
+)

@@ -1,0 +1,77 @@
+"""The schema can be made, made again, inspected, and is refused when it is not this program's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, text
+
+from kronos_health.store.database import open_engine, reading, writing
+from kronos_health.store.errors import DatabaseUnreachable, SchemaOutdated, SchemaTooNew, StoreError
+from kronos_health.store.migrations import check, revisions, upgrade
+from kronos_health.store.tables import METADATA
+
+
+def it_makes_exactly_the_declared_tables(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = [change for change in compare_metadata(context, METADATA) if change[0] != "remove_table"]
+    assert differences == []
+
+
+def it_keeps_data_and_version_when_run_twice(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("INSERT INTO channel (name) VALUES ('console')"))
+    before = revisions(engine)
+    assert upgrade(engine) == before
+    check(engine)
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT name FROM channel")).scalars().all() == ["console"]
+
+
+def it_names_the_command_for_an_empty_database(tmp_path: Path) -> None:
+    with pytest.raises(SchemaOutdated, match=r"is empty\. Run: kronos-health db upgrade"):
+        check(open_engine(f"sqlite:///{tmp_path / 'empty.db'}"))
+
+
+def it_refuses_a_newer_schema_and_leaves_it_alone(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for action in (check, upgrade):
+        with pytest.raises(SchemaTooNew, match="made by a newer kronos-health"):
+            action(engine)
+    assert revisions(engine).current == "9999"
+
+
+def it_stores_nothing_of_a_transaction_that_fails(engine: Engine) -> None:
+    def fail_halfway() -> None:
+        with writing(engine) as connection:
+            connection.execute(text("INSERT INTO channel (name) VALUES ('console')"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway()
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT count(*) FROM channel")).scalar_one() == 0
+
+
+def it_says_which_database_is_locked(sqlite_url: str) -> None:
+    first, second = open_engine(sqlite_url), open_engine(sqlite_url, busy_timeout_seconds=0.2)
+    with writing(first), pytest.raises(DatabaseUnreachable, match=r"kronos_health\.db is locked by another process"):
+        upgrade(second)
+
+
+def it_masks_the_password_of_an_unreachable_server() -> None:
+    engine = open_engine("postgresql://kronos:hunter2@127.0.0.1:1/none", busy_timeout_seconds=2)
+    with pytest.raises(DatabaseUnreachable) as caught, reading(engine):
+        pass
+    assert "hunter2" not in str(caught.value)
+    assert "127.0.0.1:1" in str(caught.value)
+
+
+def it_explains_an_address_that_is_none() -> None:
+    with pytest.raises(StoreError, match=r"database\.url cannot be used"):
+        open_engine("not a url")
