@@ -103,7 +103,7 @@ class AlertPolicy:
     keep_firing_seconds: float = 0.0
     positives_to_recover: int = 0  # > 0: recovers only after so many signs of health since the last hit
     remind_seconds: float | None = 86_400.0
-    update_seconds: float = 3_600.0  # how often "seen N more times" may be said while firing
+    update_seconds: float | None = 3_600.0  # how often "seen N more times" may be said while firing; None: never
     one_off: bool = False  # a notice: sent once per key, no recovery
 
 
@@ -119,13 +119,15 @@ class Alert:
     sequence: int = 0  # number of the last message of this episode
     occurrences: int = 0  # within the episode
     positives: int = 0  # signs of health since the last hit
-    pending_since: datetime | None = None
+    pending_since: datetime | None = None  # when the bad state began; kept through the episode
     fired_at: datetime | None = None
     last_bad_at: datetime | None = None
     recovering_since: datetime | None = None
     resolved_at: datetime | None = None
     last_message_at: datetime | None = None
     unknown_since: datetime | None = None
+    announced_occurrences: int = 0  # of ``occurrences``, how many the last message knew of
+    last_observation: str | None = None  # identity of the last dated observation: seeing it again adds nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     UNKNOWN = "unknown"  # it may or may not have arrived: read back before sending again
     DEAD = "dead"
+    MERGED = "merged"  # never sent: a later message of the episode says it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +179,6 @@ class Message:
     occurrences: int = 1
     since: datetime | None = None
     duration_seconds: float | None = None
+    new_occurrences: int = 0  # since the previous message of the episode
+    excerpt_cut: int = 0  # characters of the excerpt that were left out
+    together: bool = False  # it had fired and resolved before anything was sent: this one message says both

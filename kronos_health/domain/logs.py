@@ -44,6 +44,22 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How often an info signature was seen in one minute of the records' own time.
+
+    What happens millions of times (a completed prediction) is counted, not stored line by line. ``subject`` is e.g. the
+    model's name, ``""`` where the signature has none; ``bucket_at`` the start of the minute, UTC.
+    """
+
+    signature: str
+    subject: str
+    bucket_at: datetime
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """Bytes of a generation that vanished unread; ``end_offset`` is ``None`` where the size was not known."""
 
@@ -77,6 +93,8 @@ class Generation:
     last_seen_at: datetime
     finished: bool = False  # rotated away and read to its end
     version: int = 0  # for compare-and-set of the cursor
+    hint: str | None = None  # file (device, inode, size, mtime) it was last proven in; spares reading it again
+    history_until: int = 0  # up to here it is history of the source's first scan, left over by that scan's budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +128,65 @@ class ScanResult:
     counts: ScanCounts
     first_run: bool
     problem: str | None = None  # why the source could not be read; unknown, never "clean"
+    tallies: tuple[Tally, ...] = ()
+    known: tuple[str, ...] = ()  # ids of the generations the scan knew: another scan's new one means it came second
+    completed_since_reuse: int = 0  # predictions completed after this scan's last graph_reuse; all where there is none
+    notes: tuple[str, ...] = ()  # read all the same, but worth a line: bytes of another encoding, records over the cap
+
+
+@dataclass(frozen=True, slots=True)
+class FindingGroup:
+    """Stored findings of one signature and fingerprint. ``record`` and ``finding_id`` are those of the first one."""
+
+    source: str
+    signature: str
+    severity: Severity
+    fingerprint: str
+    count: int
+    first_at: datetime  # the records' own times; when they were found, where they carry none
+    last_at: datetime
+    finding_id: str
+    line: int
+    record: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleStatistics:
+    """Stored samples of one metric and subject; percentiles by nearest rank, so each is a value that was really seen."""
+
+    source: str
+    metric: str
+    subject: str | None
+    count: int
+    minimum: float
+    p50: float
+    p95: float
+    maximum: float
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TallySum:
+    """How often an info signature was seen, and when first and last."""
+
+    source: str
+    signature: str
+    subject: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How a source stands after its last scan; ``None`` where it was never scanned."""
+
+    name: str
+    path: str
+    host: str
+    last_scanned_at: datetime | None
+    problem: str | None
+    problem_since: datetime | None
+    lag_bytes: int

@@ -199,6 +199,21 @@ class Iteration:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeFigures:
+    """What a probe's iterations come to: milliseconds, MiB, errors in the series' own unit; ``None`` where unknown."""
+
+    mae_mean: float | None = None
+    mae_std: float | None = None  # population standard deviation over iterations
+    latency_mean_ms: float | None = None  # all predictions, the first of each process included
+    latency_std_ms: float | None = None
+    first_call_median_ms: float | None = None
+    steady_median_ms: float | None = None  # median of the iterations' steady medians
+    steady_iqr_ms: float | None = None
+    steady_p95_ms: float | None = None
+    memory_mb: float | None = None  # highest peak of an iteration
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeResult:
     """A whole probe as the supervisor hands it over; the store gives it an id."""
 
@@ -211,11 +226,64 @@ class ProbeResult:
     failure: Failure | None = None
     noise: tuple[str, ...] = ()  # why the figures may be disturbed, e.g. "foreign process 1234 on the GPU"
     skipped_reason: str | None = None
+    figures: ProbeFigures = field(default_factory=ProbeFigures)
+    imported: bool = False  # read from a results file, not run here
 
     @property
     def passed(self) -> int:
         """How many iterations passed."""
         return sum(1 for iteration in self.iterations if iteration.outcome is Outcome.PASSED)
+
+
+@dataclass(frozen=True, slots=True)
+class IterationRecord:
+    """A stored iteration, without its figures: what counting needs."""
+
+    iteration_id: str
+    index: int
+    regime: Regime
+    cache_state: CacheState
+    outcome: Outcome
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRecord:
+    """A stored probe with its iterations. ``outcome`` is ``None`` while it runs; ``failure`` carries no stack."""
+
+    probe_id: str
+    campaign_id: str
+    target: str
+    variant: str
+    candidate: str
+    kind: ProbeKind
+    regime: Regime
+    imported: bool
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: Outcome | None
+    requested: int
+    passed: int
+    environment: Environment | None
+    figures: ProbeFigures
+    failure: Failure | None
+    skipped_reason: str | None
+    noise: tuple[str, ...]
+    iterations: tuple[IterationRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionPair:
+    """The same forecast made by two probes: same iteration index, prediction index and seed."""
+
+    iteration: int
+    index: int
+    seed: int
+    baseline_value: float | None
+    candidate_value: float | None
+    baseline_error: float | None
+    candidate_error: float | None
+    naive_error: float | None
 
 
 class AccuracyState(StrEnum):

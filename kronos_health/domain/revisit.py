@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from kronos_health.domain.probes import AccuracyState, CacheState, Outcome, ProbeKind, Regime
+from kronos_health.domain.upstream import Look
+
 
 class CriterionName(StrEnum):
     """The four reasons to revisit the decision of 2025-10-30, in the order the team wrote them down."""
@@ -80,6 +83,9 @@ class VariantStanding:
     lower_bound: float  # Clopper-Pearson, one-sided 95 %
     last_outcome: str | None
     admissible: bool
+    candidate: str = "production"
+    since: datetime | None = None  # first probe counted: the one after the last change of the fingerprint
+    newest_at: datetime | None = None  # last probe counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +103,89 @@ class Decision:
     criteria: tuple[Criterion, ...]
     standings: tuple[VariantStanding, ...] = ()
     evidence_at: datetime | None = None  # newest admissible evidence
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFacts:
+    """One stored probe, reduced to what the decision needs.
+
+    ``passed`` and ``failed`` count iterations (fresh processes); an iteration that says nothing about the model
+    (worker error, skipped, lost) is in neither. ``graph_failures`` counts those that broke on CUDA graphs.
+    """
+
+    probe_id: str
+    target: str
+    variant: str
+    candidate: str
+    kind: ProbeKind
+    regime: Regime
+    imported: bool
+    device: str | None  # "cpu", "cuda", or None when no child got far enough to say
+    fingerprint: str | None
+    torch: str | None
+    target_revision: str | None
+    started_at: datetime
+    outcome: Outcome | None  # None while running
+    requested: int
+    passed: int
+    failed: int
+    graph_failures: int
+    cache_states: frozenset[CacheState]  # of the iterations that passed
+    noisy: bool = False  # figures may be disturbed; passing and failing stand
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonFacts:
+    """One stored comparison of a variant with eager; ``baseline_probe`` and ``candidate_probe`` are probe ids."""
+
+    comparison_id: str
+    baseline_probe: str
+    candidate_probe: str
+    pairs: int
+    accuracy: AccuracyState
+    accuracy_reason: str
+    scaled_difference: float | None
+    upper_bound: float | None
+    margin: float
+    mae_ratio: float | None
+    speed_up: float | None
+    memory_ratio: float | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFacts:
+    """One stored release of torch."""
+
+    release_id: str
+    version: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionFacts:
+    """One stored revision of the target's upstream: what is checked out (``ref`` "HEAD") or what the remote has."""
+
+    revision_id: str
+    commit: str
+    ref: str
+    subject: str
+    contained: bool | None
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything the decision about one target rests on. The order of its parts carries no meaning."""
+
+    target: str
+    probes: tuple[ProbeFacts, ...] = ()
+    comparisons: tuple[ComparisonFacts, ...] = ()
+    releases: tuple[ReleaseFacts, ...] = ()
+    release_look: Look | None = None  # None: never looked up
+    head: RevisionFacts | None = None
+    remote: RevisionFacts | None = None
+    revision_look: Look | None = None
+    known_commits: frozenset[str] = frozenset()  # every commit ever seen of the upstream checkout and its remote
+    production_torch: str | None = None

@@ -32,6 +32,7 @@ class Revision:
     committed_at: datetime | None
     subject: str
     ref: str  # "HEAD" for what is checked out, else the remote ref
+    contained: bool | None = None  # a remote commit that HEAD's history already holds is no news; None: not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,38 @@ class Deployment:
     origin: str  # "revision", "process" or "reported"
     revision: str | None
     note: str
+    first_look: bool = False  # it was there when the watch began: the line to count from, not news
+
+
+@dataclass(frozen=True, slots=True)
+class ProductionState:
+    """What production runs: the revision of its checkout and since when its process runs; ``None`` where not known."""
+
+    revision: str | None
+    process_started_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftChanges:
+    """What one look at production's settings changed: drift that began, that goes on, and that is gone.
+
+    ``unseen`` is open too, but its place could not be read this time: neither confirmed nor cleared.
+    """
+
+    opened: tuple[Drift, ...] = ()
+    still_open: tuple[Drift, ...] = ()
+    cleared: tuple[Drift, ...] = ()
+    unseen: tuple[Drift, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """When a subject was last looked up, and since when that has failed; ``unknown_since`` is ``None`` while it works."""
+
+    subject: str
+    last_ok_at: datetime | None
+    unknown_since: datetime | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)

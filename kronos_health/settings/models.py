@@ -140,6 +140,10 @@ class Logs(Section):
     findings_per_fingerprint: Count = Field(
         1000, description="full records stored per fingerprint and scan; the rest are counted"
     )
+    max_events: Count = Field(200_000, description="findings and samples of one scan; what is left shows as lag")
+    idle_seconds: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="a log not written to for so long has ended its last record"
+    )
 
 
 class Bounds(Section):

@@ -63,6 +63,14 @@ log_generation = Table(
         default=0,
         comment="compare-and-set: two scans can never both move the cursor",
     ),
+    Column("hint", String(128), comment="file it was last proven in; an unchanged file is not read again"),
+    Column(
+        "history_until",
+        BigInteger,
+        nullable=False,
+        default=0,
+        comment="up to here: left over from the source's first scan, pages nobody",
+    ),
     Index("ix_log_generation_source_id_finished", "source_id", "finished"),
     comment="One file of a log through its rotations, known by content.",
 )
@@ -84,6 +92,13 @@ log_scan = Table(
     Column("lag_bytes", BigInteger, nullable=False, comment="left for the next scan by the budget"),
     Column("first_run", Boolean, nullable=False, comment="history of a newly configured source: no pages"),
     Column("problem", Text),
+    Column(
+        "duplicates",
+        BigInteger,
+        nullable=False,
+        default=0,
+        comment="findings refused by the second belt: always 0, or a bug",
+    ),
     Index("ix_log_scan_source_id_started_at", "source_id", "started_at"),
     comment="One reading of one source.",
 )
@@ -128,6 +143,20 @@ log_sample = Table(
     Column("start_offset", BigInteger, nullable=False),
     Index("ix_log_sample_metric_found_at", "metric", "found_at"),
     comment="A number read from a log line.",
+)
+
+log_tally = Table(
+    "log_tally",
+    METADATA,
+    Column("source_id", Id, ForeignKey("log_source.id", ondelete="CASCADE"), primary_key=True),
+    Column("signature", String(64), primary_key=True),
+    Column("subject", String(64), primary_key=True, comment="e.g. the model; empty where the signature has none"),
+    Column("bucket_at", UtcDateTime, primary_key=True, comment="start of a minute, by the records' own times"),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Index("ix_log_tally_signature_last_at", "signature", "last_at"),
+    comment="How often signatures of severity info were seen: too frequent to store each record.",
 )
 
 gap = Table(

@@ -70,6 +70,9 @@ variant_standing = Table(
     Column("lower_bound", Float, nullable=False),
     Column("last_outcome", String(32)),
     Column("admissible", Boolean, nullable=False),
+    Column("candidate", String(128), nullable=False, default="production"),
+    Column("since", UtcDateTime, comment="first probe counted: the one after the last change of the fingerprint"),
+    Column("newest_at", UtcDateTime, comment="last probe counted"),
     Index("ix_variant_standing_decision_id", "decision_id"),
     comment="What the history says of each variant at one decision.",
 )

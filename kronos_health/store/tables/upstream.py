@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Index, String, Table, Text, UniqueConstraint, text
 
 from kronos_health.store.types import METADATA, Id, UtcDateTime
 
@@ -29,6 +29,8 @@ upstream_commit = Table(
     Column("committed_at", UtcDateTime),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("first_look", Boolean, nullable=False),
+    Column("last_seen_at", UtcDateTime, comment="a ref can return to an older commit: the newest of these is current"),
+    Column("contained", Boolean, comment="the checkout's HEAD already holds it; null where that is not known"),
     UniqueConstraint("repository", "ref", "commit"),
     comment="Revisions of the Kronos checkout and of its remote.",
 )
@@ -55,6 +57,15 @@ settings_drift = Table(
     Column("seen_at", UtcDateTime, nullable=False),
     Column("cleared_at", UtcDateTime),
     Index("ix_settings_drift_cleared_at", "cleared_at"),
+    # At most one open row per place and variable, also when two watches run at once.
+    Index(
+        "uq_settings_drift_open",
+        "where",
+        "key",
+        unique=True,
+        postgresql_where=text("cleared_at IS NULL"),
+        sqlite_where=text("cleared_at IS NULL"),
+    ),
     comment="Production's settings that do not follow the decision.",
 )
 
@@ -66,5 +77,6 @@ deployment = Table(
     Column("origin", String(16), nullable=False, comment="revision, process or reported"),
     Column("revision", String(128)),
     Column("note", Text, nullable=False),
+    Column("first_look", Boolean, nullable=False, default=False, comment="it was there when the watch began: not news"),
     comment="Production changed; the deployment checks count from here.",
 )

@@ -35,6 +35,18 @@ def upgrade() -> None:
             nullable=True,
             comment="the watched thing cannot be seen: the state is frozen",
         ),
+        sa.Column(
+            "announced_occurrences",
+            sa.BigInteger(),
+            nullable=False,
+            comment="of occurrences, how many the last message knew of",
+        ),
+        sa.Column(
+            "last_observation",
+            sa.String(length=64),
+            nullable=True,
+            comment="identity of the last dated observation: a replay adds nothing",
+        ),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("severity", sa.String(length=16), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False, comment="compare-and-set"),
@@ -100,6 +112,7 @@ def upgrade() -> None:
         sa.Column("origin", sa.String(length=16), nullable=False, comment="revision, process or reported"),
         sa.Column("revision", sa.String(length=128), nullable=True),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("first_look", sa.Boolean(), nullable=False, comment="it was there when the watch began: not news"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployment")),
         comment="Production changed; the deployment checks count from here.",
     )
@@ -203,9 +216,20 @@ def upgrade() -> None:
         sa.Column("next_at", store_types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("lease_until", store_types.UtcDateTime(timezone=True), nullable=True),
         sa.Column("lease_owner", sa.String(length=64), nullable=True),
+        sa.Column(
+            "first_claimed_at",
+            store_types.UtcDateTime(timezone=True),
+            nullable=True,
+            comment="read-back looks from here",
+        ),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("plain", sa.Boolean(), nullable=False, comment="the rich form was refused: send plain text"),
-        sa.Column("external_id", sa.String(length=128), nullable=True, comment="Slack's ts of the message"),
+        sa.Column(
+            "external_id",
+            sa.String(length=128),
+            nullable=True,
+            comment="Slack's conversation and ts of the message",
+        ),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("sent_at", store_types.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
@@ -236,6 +260,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("settings_drift", schema=None) as batch_op:
         batch_op.create_index("ix_settings_drift_cleared_at", ["cleared_at"], unique=False)
+        batch_op.create_index(
+            "uq_settings_drift_open",
+            ["where", "key"],
+            unique=True,
+            postgresql_where=sa.text("cleared_at IS NULL"),
+            sqlite_where=sa.text("cleared_at IS NULL"),
+        )
 
     op.create_table(
         "upstream_commit",
@@ -247,6 +278,18 @@ def upgrade() -> None:
         sa.Column("committed_at", store_types.UtcDateTime(timezone=True), nullable=True),
         sa.Column("seen_at", store_types.UtcDateTime(timezone=True), nullable=False),
         sa.Column("first_look", sa.Boolean(), nullable=False),
+        sa.Column(
+            "last_seen_at",
+            store_types.UtcDateTime(timezone=True),
+            nullable=True,
+            comment="a ref can return to an older commit: the newest of these is current",
+        ),
+        sa.Column(
+            "contained",
+            sa.Boolean(),
+            nullable=True,
+            comment="the checkout's HEAD already holds it; null where that is not known",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upstream_commit")),
         sa.UniqueConstraint("repository", "ref", "commit", name=op.f("uq_upstream_commit_repository_ref_commit")),
         comment="Revisions of the Kronos checkout and of its remote.",
@@ -339,6 +382,18 @@ def upgrade() -> None:
         sa.Column(
             "version", sa.Integer(), nullable=False, comment="compare-and-set: two scans can never both move the cursor"
         ),
+        sa.Column(
+            "hint",
+            sa.String(length=128),
+            nullable=True,
+            comment="file it was last proven in; an unchanged file is not read again",
+        ),
+        sa.Column(
+            "history_until",
+            sa.BigInteger(),
+            nullable=False,
+            comment="up to here: left over from the source's first scan, pages nobody",
+        ),
         sa.ForeignKeyConstraint(
             ["source_id"], ["log_source.id"], name=op.f("fk_log_generation_source_id"), ondelete="CASCADE"
         ),
@@ -366,6 +421,12 @@ def upgrade() -> None:
         sa.Column("lag_bytes", sa.BigInteger(), nullable=False, comment="left for the next scan by the budget"),
         sa.Column("first_run", sa.Boolean(), nullable=False, comment="history of a newly configured source: no pages"),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column(
+            "duplicates",
+            sa.BigInteger(),
+            nullable=False,
+            comment="findings refused by the second belt: always 0, or a bug",
+        ),
         sa.ForeignKeyConstraint(
             ["source_id"], ["log_source.id"], name=op.f("fk_log_scan_source_id"), ondelete="CASCADE"
         ),
@@ -374,6 +435,34 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("log_scan", schema=None) as batch_op:
         batch_op.create_index("ix_log_scan_source_id_started_at", ["source_id", "started_at"], unique=False)
+
+    op.create_table(
+        "log_tally",
+        sa.Column("source_id", sa.String(length=36), nullable=False),
+        sa.Column("signature", sa.String(length=64), nullable=False),
+        sa.Column(
+            "subject",
+            sa.String(length=64),
+            nullable=False,
+            comment="e.g. the model; empty where the signature has none",
+        ),
+        sa.Column(
+            "bucket_at",
+            store_types.UtcDateTime(timezone=True),
+            nullable=False,
+            comment="start of a minute, by the records' own times",
+        ),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", store_types.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("last_at", store_types.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["source_id"], ["log_source.id"], name=op.f("fk_log_tally_source_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("source_id", "signature", "subject", "bucket_at", name=op.f("pk_log_tally")),
+        comment="How often signatures of severity info were seen: too frequent to store each record.",
+    )
+    with op.batch_alter_table("log_tally", schema=None) as batch_op:
+        batch_op.create_index("ix_log_tally_signature_last_at", ["signature", "last_at"], unique=False)
 
     op.create_table(
         "probe",
@@ -453,6 +542,14 @@ def upgrade() -> None:
         sa.Column("lower_bound", sa.Float(), nullable=False),
         sa.Column("last_outcome", sa.String(length=32), nullable=True),
         sa.Column("admissible", sa.Boolean(), nullable=False),
+        sa.Column("candidate", sa.String(length=128), nullable=False),
+        sa.Column(
+            "since",
+            store_types.UtcDateTime(timezone=True),
+            nullable=True,
+            comment="first probe counted: the one after the last change of the fingerprint",
+        ),
+        sa.Column("newest_at", store_types.UtcDateTime(timezone=True), nullable=True, comment="last probe counted"),
         sa.ForeignKeyConstraint(
             ["decision_id"], ["decision.id"], name=op.f("fk_variant_standing_decision_id"), ondelete="CASCADE"
         ),
@@ -695,6 +792,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_probe_campaign_id")
 
     op.drop_table("probe")
+    with op.batch_alter_table("log_tally", schema=None) as batch_op:
+        batch_op.drop_index("ix_log_tally_signature_last_at")
+
+    op.drop_table("log_tally")
     with op.batch_alter_table("log_scan", schema=None) as batch_op:
         batch_op.drop_index("ix_log_scan_source_id_started_at")
 
@@ -715,6 +816,7 @@ def downgrade() -> None:
     op.drop_table("upstream_look")
     op.drop_table("upstream_commit")
     with op.batch_alter_table("settings_drift", schema=None) as batch_op:
+        batch_op.drop_index("uq_settings_drift_open", postgresql_where=sa.text("cleared_at IS NULL"))
         batch_op.drop_index("ix_settings_drift_cleared_at")
 
     op.drop_table("settings_drift")

@@ -1,0 +1,112 @@
+"""Which probes a request comes to: a pure function of the settings, the request and where each target would run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
+
+from kronos_health.domain.probes import EvaluationSpec, ProbeKind, ProbeSpec, Regime
+from kronos_health.probe.variants import UnknownVariant, Variant, find_variant
+from kronos_health.settings.models import Settings
+
+
+class PlanError(Exception):
+    """A request for a target, variant or regime that does not exist; the text names it and what there is."""
+
+
+def plan(
+    settings: Settings,
+    device_of_target: Callable[[str], str | None],
+    *,
+    targets: Sequence[str] | None = None,
+    variants: Sequence[str] | None = None,
+    iterations: int | None = None,
+    regimes: Sequence[str] | None = None,
+    rehearse: bool | None = None,
+) -> tuple[ProbeSpec, ...]:
+    """The probes to run, in order: per target eager first, then the other variants, then the rehearsals.
+
+    ``None`` means what the settings say. ``device_of_target`` gives ``cpu``, ``cuda``, or ``None`` for a target whose
+    interpreter cannot be asked: its measured probes are planned, and will say so. Compiled variants are rehearsed too
+    where they would run on the CPU (``probe.rehearse``), or as ``rehearse`` says. Raises :class:`PlanError`.
+    """
+    chosen = _known_targets(settings, targets or settings.probe.targets)
+    ways = _known_variants(variants or settings.probe.variants)
+    windows = [_regime(name) for name in dict.fromkeys(regimes or settings.probe.regimes)]
+    specs: list[ProbeSpec] = []
+    for target in chosen:
+        measured = iterations or settings.probe.iterations
+        for variant, regime in product(ways, windows):
+            specs.append(_spec(settings, target, variant, regime, ProbeKind.MEASURED, measured))
+        if not _rehearses(settings, rehearse, device_of_target(target)):
+            continue
+        rehearsed = iterations or settings.probe.rehearsal_iterations
+        for variant, regime in product((way for way in ways if way.compiled), windows):
+            specs.append(_spec(settings, target, variant, regime, ProbeKind.REHEARSED, rehearsed))
+    return tuple(specs)
+
+
+def evaluation_of(settings: Settings) -> EvaluationSpec:
+    """The series and window that probes forecast, from ``[probe.evaluation]``."""
+    wanted = settings.probe.evaluation
+    return EvaluationSpec(
+        csv=str(wanted.csv) if wanted.csv else None,
+        rows=wanted.rows,
+        synthetic_seed=wanted.synthetic_seed,
+        lookback=wanted.lookback,
+        pred_len=wanted.pred_len,
+        sample_count=wanted.sample_count,
+        max_context=wanted.max_context,
+    )
+
+
+def _spec(
+    settings: Settings, target: str, variant: Variant, regime: Regime, kind: ProbeKind, iterations: int
+) -> ProbeSpec:
+    return ProbeSpec(
+        target=target,
+        variant=variant.name,
+        kind=kind,
+        regime=regime,
+        iterations=iterations,
+        predictions=settings.probe.predictions,
+        seed=settings.probe.seed,
+        evaluation=evaluation_of(settings),
+    )
+
+
+def _rehearses(settings: Settings, asked: bool | None, device: str | None) -> bool:
+    if asked is not None:
+        return asked
+    return settings.probe.rehearse == "always" or (settings.probe.rehearse == "auto" and device == "cpu")
+
+
+def _known_targets(settings: Settings, names: Iterable[str]) -> list[str]:
+    for name in names:
+        if name not in settings.targets:
+            listed = ", ".join(sorted(settings.targets))
+            raise PlanError(f"there is no target {name!r}.{_near(name, settings.targets)} Configured: {listed}.")
+    return list(dict.fromkeys(names))
+
+
+def _known_variants(names: Iterable[str]) -> list[Variant]:
+    """The variants by name, eager first: what the others are compared with must not run on a warmer machine."""
+    try:
+        ways = [find_variant(name) for name in dict.fromkeys(names)]
+    except UnknownVariant as error:
+        raise PlanError(str(error)) from error
+    return sorted(ways, key=lambda way: way.compiled)
+
+
+def _regime(name: str) -> Regime:
+    try:
+        return Regime(name)
+    except ValueError:
+        known = ", ".join(regime.value for regime in Regime)
+        raise PlanError(f"there is no window regime {name!r}.{_near(name, Regime)} There are: {known}.") from None
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(name, [str(item) for item in known], n=1)
+    return f" Did you mean {matches[0]}?" if matches else ""

@@ -1,0 +1,74 @@
+"""Everything one child said, in the order it matters for judging it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kronos_health.domain.probes import Counters, Memory, Prediction
+from kronos_health.probe import events
+
+
+@dataclass(slots=True)
+class Transcript:
+    """Filled line by line while the child runs; what was received before a crash stays."""
+
+    hello: events.Hello | None = None
+    surroundings: events.Surroundings | None = None
+    loaded: events.Loaded | None = None
+    counters: Counters | None = None
+    memory: Memory | None = None
+    done: bool = False
+    phase: str = ""
+    garbage: int = 0
+    predictions: dict[int, Prediction] = field(default_factory=dict)
+    compiled_in: set[int] = field(default_factory=set)  # indexes of the predictions during which torch compiled
+    checks: dict[str, events.Check] = field(default_factory=dict)
+    errors: list[events.Error] = field(default_factory=list)
+
+    def take(self, line: bytes) -> events.Event | None:
+        """Add one line; returns the event, or ``None`` for garbage (counted) and for events of a newer worker."""
+        event = events.parse(line)
+        if event is None:
+            self.garbage += 0 if events.is_unknown_event(line) else 1
+        else:
+            self._add(event)
+        return event
+
+    def _add(self, event: events.Event) -> None:
+        match event:
+            case Prediction():
+                self._add_prediction(event)
+            case events.PhaseChange(phase=phase):
+                self._enter(phase)
+            case events.Error():
+                self.errors.append(event)
+            case events.Check():
+                self.checks[event.name] = event
+            case events.Done():
+                self.done = True
+            case _:
+                self._add_figures(event)
+
+    def _enter(self, phase: str) -> None:
+        self.phase = phase
+        if phase == "compile":
+            self.compiled_in.add(len(self.predictions))
+
+    def _add_figures(self, event: events.Event) -> None:
+        match event:
+            case events.Hello():
+                self.hello = event
+            case events.Surroundings():
+                self.surroundings = event
+            case events.Loaded():
+                self.loaded = event
+            case Counters():
+                self.counters = event
+            case Memory():
+                self.memory = event
+
+    def _add_prediction(self, prediction: Prediction) -> None:
+        if prediction.index in self.predictions:  # the first answer counts: nothing is retried inside a process
+            self.garbage += 1
+            return
+        self.predictions[prediction.index] = prediction

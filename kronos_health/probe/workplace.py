@@ -1,0 +1,45 @@
+"""The folder one probe works in, and the removal of those that dead probes left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kronos_health.probe.environment import Folders
+from kronos_health.probe.locks import HeldLock, LockBusy, acquire
+
+_OWNER = "owner.lock"
+_YOUNG_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def workplace(state_dir: Path) -> Iterator[tuple[Folders, HeldLock]]:
+    """Folders of a new probe under ``<state_dir>/probes``, removed at the end, and the lock that says it lives.
+
+    What a SIGKILLed probe left there is removed first. Raises ``OSError`` when the folder cannot be written.
+    """
+    place = state_dir.absolute() / "probes"
+    place.mkdir(parents=True, exist_ok=True)
+    _sweep(place)
+    work = Path(tempfile.mkdtemp(prefix="probe-", dir=place))
+    with acquire(work / _OWNER, f"process {os.getpid()}") as lock:
+        folders = Folders(state_dir.absolute(), work)
+        folders.make()
+        try:
+            yield folders, lock
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _sweep(place: Path) -> None:
+    for folder in place.glob("probe-*"):
+        with contextlib.suppress(LockBusy, OSError):
+            if time.time() - folder.stat().st_mtime < _YOUNG_SECONDS:  # perhaps being made this moment
+                continue
+            with acquire(folder / _OWNER, "sweeping"):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,278 @@
+"""Messages on their way: all the SQL of the outbox.
+
+A row is claimed by compare-and-set and settled by its claimant only. Within one alert and channel, a message waits
+for every earlier one.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy.sql import ColumnElement
+
+from kronos_health.domain.alerts import DeliveryState, TransitionKind
+from kronos_health.store.alerts import insert_if_absent
+from kronos_health.store.tables.alerts import outbox
+
+_NAMESPACE = uuid.UUID("6f0c62a9-1c0e-5b7e-9d4c-2b7d0f6a8e11")  # drawn once, for the identities of messages
+_OPEN = (DeliveryState.PENDING.value, DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One message on its way to one channel; ``message`` is the channel-neutral JSON."""
+
+    id: str
+    channel: str
+    fingerprint: str
+    episode: int
+    sequence: int
+    kind: TransitionKind
+    state: DeliveryState
+    message: str
+    created_at: datetime
+    next_at: datetime
+    lease_until: datetime | None = None
+    lease_owner: str | None = None
+    first_claimed_at: datetime | None = None
+    attempts: int = 0
+    plain: bool = False
+    external_id: str | None = None
+    last_error: str | None = None
+    sent_at: datetime | None = None
+
+
+def message_id(channel: str, fingerprint: str, episode: int, kind: TransitionKind, sequence: int) -> str:
+    """The identity of a message: the same one can be queued only once, and is recognised where it arrived."""
+    return str(uuid.uuid5(_NAMESPACE, "\n".join((channel, fingerprint, str(episode), kind.value, str(sequence)))))
+
+
+def enqueue(
+    connection: Connection,
+    channel: str,
+    fingerprint: str,
+    episode: int,
+    kind: TransitionKind,
+    sequence: int,
+    message: str,
+    now: datetime,
+) -> bool:
+    """Queue a message unless it is queued already; whether it was new."""
+    return insert_if_absent(
+        connection,
+        outbox,
+        id=message_id(channel, fingerprint, episode, kind, sequence),
+        channel=channel,
+        fingerprint=fingerprint,
+        episode=episode,
+        sequence=sequence,
+        kind=kind.value,
+        state=DeliveryState.PENDING.value,
+        message=message,
+        created_at=now,
+        next_at=now,
+        attempts=0,
+        plain=False,
+    )
+
+
+def _open() -> ColumnElement[bool]:
+    # Literals, not parameters: only then do both planners recognise the partial index.
+    return outbox.c.state.in_(bindparam("open_states", _OPEN, expanding=True, literal_execute=True))
+
+
+def _waits_for_an_earlier_one() -> ColumnElement[bool]:
+    earlier = outbox.alias("earlier")
+    return exists().where(
+        earlier.c.channel == outbox.c.channel,
+        earlier.c.fingerprint == outbox.c.fingerprint,
+        or_(
+            earlier.c.episode < outbox.c.episode,
+            and_(earlier.c.episode == outbox.c.episode, earlier.c.sequence < outbox.c.sequence),
+        ),
+        # Parameters here, for the opposite reason: by the partial index every open message would be visited for each.
+        earlier.c.state.in_(_OPEN),
+    )
+
+
+def next_row(connection: Connection, channel: str, now: datetime) -> OutboxRow | None:
+    """The message that is due and longest waiting: pending, unknown, or claimed by somebody whose lease ran out."""
+    row = connection.execute(
+        select(outbox)
+        .where(
+            _open(),
+            outbox.c.channel == channel,
+            outbox.c.next_at <= now,
+            or_(outbox.c.state != DeliveryState.SENDING.value, outbox.c.lease_until <= now),
+            ~_waits_for_an_earlier_one(),
+        )
+        .order_by(outbox.c.next_at, outbox.c.created_at, outbox.c.fingerprint, outbox.c.episode, outbox.c.sequence)
+        .limit(1)
+    ).first()
+    return _row(row) if row else None
+
+
+def claim(connection: Connection, row: OutboxRow, owner: str, now: datetime, lease_until: datetime) -> bool:
+    """Take ``row`` for ``owner``; false when somebody else was first."""
+    same_owner = outbox.c.lease_owner.is_(None) if row.lease_owner is None else outbox.c.lease_owner == row.lease_owner
+    changed = connection.execute(
+        update(outbox)
+        .where(outbox.c.id == row.id, outbox.c.state == row.state.value, same_owner, outbox.c.attempts == row.attempts)
+        .values(
+            state=DeliveryState.SENDING.value,
+            lease_owner=owner,
+            lease_until=lease_until,
+            first_claimed_at=row.first_claimed_at or now,
+            attempts=row.attempts + 1,
+        )
+    )
+    return changed.rowcount == 1
+
+
+def settle(connection: Connection, row_id: str, owner: str, state: DeliveryState, **values: Any) -> bool:
+    """Record what became of a claimed message; false when the lease was lost and it is no longer ours to say."""
+    changed = connection.execute(
+        update(outbox)
+        .where(outbox.c.id == row_id, outbox.c.lease_owner == owner, outbox.c.state == DeliveryState.SENDING.value)
+        .values(state=state.value, lease_owner=None, lease_until=None, **values)
+    )
+    return changed.rowcount == 1
+
+
+def bury(connection: Connection, row_id: str, error: str) -> None:
+    """Give a message up that nobody can send."""
+    connection.execute(
+        update(outbox).where(outbox.c.id == row_id).values(state=DeliveryState.DEAD.value, last_error=error)
+    )
+
+
+def resolution_of(connection: Connection, fired: OutboxRow) -> OutboxRow | None:
+    """The waiting message that ends the episode ``fired`` begins, if there is one."""
+    row = connection.execute(
+        select(outbox).where(
+            *_episode(fired),
+            outbox.c.kind == TransitionKind.RESOLVED.value,
+            outbox.c.state == DeliveryState.PENDING.value,
+        )
+    ).first()
+    return _row(row) if row else None
+
+
+def merge_into(connection: Connection, resolved: OutboxRow, message: str) -> int:
+    """Let ``resolved`` say ``message`` for its whole, still unsent episode; how many messages that spares."""
+    spared = connection.execute(
+        update(outbox)
+        .where(
+            *_episode(resolved),
+            outbox.c.sequence < resolved.sequence,
+            outbox.c.state == DeliveryState.PENDING.value,
+        )
+        .values(state=DeliveryState.MERGED.value)
+    )
+    connection.execute(update(outbox).where(outbox.c.id == resolved.id).values(message=message))
+    return spared.rowcount
+
+
+def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
+    """The first message of the episode that arrived, which later ones answer."""
+    found = connection.execute(
+        select(outbox)
+        .where(
+            *_episode(row),
+            outbox.c.sequence < row.sequence,
+            outbox.c.state == DeliveryState.SENT.value,
+            outbox.c.external_id.is_not(None),
+        )
+        .order_by(outbox.c.sequence)
+        .limit(1)
+    ).first()
+    return _row(found) if found else None
+
+
+def _episode(row: OutboxRow) -> tuple[ColumnElement[bool], ...]:
+    return (
+        outbox.c.channel == row.channel,
+        outbox.c.fingerprint == row.fingerprint,
+        outbox.c.episode == row.episode,
+    )
+
+
+def last_address(connection: Connection, channel: str) -> str | None:
+    """Where the newest delivered message of ``channel`` went, in the channel's own terms."""
+    return connection.execute(
+        select(outbox.c.external_id)
+        .where(outbox.c.channel == channel, outbox.c.external_id.is_not(None))
+        .order_by(outbox.c.sent_at.desc())
+        .limit(1)
+    ).scalar()
+
+
+def reroute(connection: Connection, from_channel: str, to_channel: str, now: datetime, only: str | None = None) -> int:
+    """Queue what is open in ``from_channel`` (or the one row ``only``) for ``to_channel`` as well; how many were new.
+
+    The rows of ``from_channel`` stay as they are: nothing is lost when it works again.
+    """
+    known = outbox.alias("known")
+    already = exists().where(
+        known.c.channel == to_channel,
+        known.c.fingerprint == outbox.c.fingerprint,
+        known.c.episode == outbox.c.episode,
+        known.c.sequence == outbox.c.sequence,
+        known.c.kind == outbox.c.kind,
+    )
+    wanted = outbox.c.id == only if only else and_(_open(), outbox.c.channel == from_channel)
+    rows = [_row(row) for row in connection.execute(select(outbox).where(wanted, ~already))]
+    return sum(
+        enqueue(connection, to_channel, row.fingerprint, row.episode, row.kind, row.sequence, row.message, now)
+        for row in rows
+    )
+
+
+def mend_clock(connection: Connection, channel: str, now: datetime, latest: datetime) -> int:
+    """Bring back times that lie beyond ``latest``: no wait is that long, so the clock was set back since."""
+    due = connection.execute(
+        update(outbox).where(_open(), outbox.c.channel == channel, outbox.c.next_at > latest).values(next_at=now)
+    )
+    leases = connection.execute(
+        update(outbox)
+        .where(_open(), outbox.c.channel == channel, outbox.c.lease_until > latest)
+        .values(lease_until=now)
+    )
+    return due.rowcount + leases.rowcount
+
+
+def next_due(connection: Connection, channel: str) -> datetime | None:
+    """When the next message of ``channel`` can be taken up: its own time, or the end of somebody's lease."""
+    rows = connection.execute(
+        select(outbox.c.state, func.min(outbox.c.next_at), func.min(outbox.c.lease_until))
+        .where(_open(), outbox.c.channel == channel, ~_waits_for_an_earlier_one())
+        .group_by(outbox.c.state)
+    )
+    times = [lease if state == DeliveryState.SENDING.value else due for state, due, lease in rows]
+    return min((at for at in times if at is not None), default=None)
+
+
+def waiting(connection: Connection) -> dict[str, int]:
+    """How many messages are on their way, by channel."""
+    rows = connection.execute(select(outbox.c.channel, func.count()).where(_open()).group_by(outbox.c.channel))
+    return {name: count for name, count in rows}  # noqa: C416 - a Row is not a pair to the type checker
+
+
+def recent(connection: Connection, limit: int = 50) -> tuple[OutboxRow, ...]:
+    """The newest messages of every channel."""
+    rows = connection.execute(select(outbox).order_by(outbox.c.created_at.desc(), outbox.c.id).limit(limit))
+    return tuple(_row(row) for row in rows)
+
+
+def forget(connection: Connection, before: datetime) -> int:
+    """Delete messages that came to an end and were made before ``before``; open ones are kept, however old."""
+    return connection.execute(delete(outbox).where(outbox.c.created_at < before, ~_open())).rowcount
+
+
+def _row(row: Row[Any]) -> OutboxRow:
+    values = dict(row._mapping)
+    return OutboxRow(**(values | {"kind": TransitionKind(row.kind), "state": DeliveryState(row.state)}))

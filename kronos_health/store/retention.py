@@ -1,0 +1,50 @@
+"""Forget what is past its retention. Evidence (probes, decisions, gaps) is never forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Column, Connection, Table, delete, select
+
+from kronos_health.store.tables.alerts import heartbeat
+from kronos_health.store.tables.logs import finding, log_sample, log_scan
+
+_BATCH = 5000  # rows per statement: a short lock each, however much has piled up
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows were removed of each kind."""
+
+    findings: int = 0
+    samples: int = 0
+    scans: int = 0
+    heartbeats: int = 0
+
+
+def forget(connection: Connection, findings_before: datetime, samples_before: datetime) -> Forgotten:
+    """Remove findings, samples, scans that nothing refers to any more, and old heartbeats; at most a batch of each.
+
+    Call again while :func:`more` says so.
+    """
+    referred = select(finding.c.scan_id).union(select(log_sample.c.scan_id))
+    return Forgotten(
+        findings=_delete(connection, finding, finding.c.found_at, findings_before),
+        samples=_delete(connection, log_sample, log_sample.c.found_at, samples_before),
+        scans=_delete(
+            connection, log_scan, log_scan.c.finished_at, min(findings_before, samples_before),
+            log_scan.c.id.not_in(referred),
+        ),
+        heartbeats=_delete(connection, heartbeat, heartbeat.c.started_at, samples_before),
+    )  # fmt: skip
+
+
+def more(forgotten: Forgotten) -> bool:
+    """Whether a batch was full, so that there may be more to forget."""
+    return _BATCH in (forgotten.findings, forgotten.samples, forgotten.scans, forgotten.heartbeats)
+
+
+def _delete(connection: Connection, table: Table, at: Column[datetime], before: datetime, *conditions: object) -> int:
+    chosen = select(table.c.id).where(at < before, *conditions).limit(_BATCH)  # type: ignore[arg-type]
+    return connection.execute(delete(table).where(table.c.id.in_(chosen))).rowcount

@@ -1,0 +1,149 @@
+"""Whatever a child writes is either an event of the protocol, an event of a later one, or garbage."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kronos_health.domain.probes import Counters, Failure, Frame, Memory, Prediction
+from kronos_health.probe import events
+from kronos_health.probe.transcript import Transcript
+
+
+def line(event: str, **fields: object) -> bytes:
+    return json.dumps({"event": event, "t": 1.0, **fields}).encode()
+
+
+COUNTERS = {
+    **dict.fromkeys(("frames_total", "frames_ok", "graphs", "recompiles", "recompile_limit_hits", "graph_breaks"), 2),
+    **dict.fromkeys(("cudagraph_skips", "cudagraph_recordings", "cache_hits", "cache_misses", "cache_bypasses"), 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "event"),
+    [
+        (line("hello", protocol=1, pid=7, python="3.11.7"), events.Hello(1, 7, "3.11.7")),
+        (line("phase", phase="compile", detail="begin"), events.PhaseChange("compile", "begin")),
+        (line("loaded", import_ms=1.5, load_ms=None), events.Loaded(1.5, None)),
+        (
+            line("prediction", index=0, seed=5, latency_ms=9.0, value=1.0, absolute_error=2.0, naive_error=3.0),
+            Prediction(0, 5, 9.0, 1.0, 2.0, 3.0),
+        ),
+        (
+            line("counters", **COUNTERS, cudagraph_replays=None, reasons=["a\nb"], from_a_newer_worker=1),
+            Counters(2, 2, 2, 2, 2, 2, reasons=("a b",)),
+        ),
+        (line("memory", rss_peak_mb=9.5), Memory(9.5)),
+        (line("check", name="outputs_kept", ok=False, detail="x"), events.Check("outputs_kept", False, "x")),
+        (
+            line("error", kind="graph_reuse", type="RuntimeError", message="m", frame=None, stack="s"),
+            events.Error("graph_reuse", Failure("RuntimeError", "m", None, "s")),
+        ),
+        (line("done"), events.Done()),
+    ],
+)
+def it_reads_every_event(written: bytes, event: events.Event) -> None:
+    assert events.parse(written) == event
+
+
+def it_reads_the_failing_frame() -> None:
+    frame = {"file": "model/module.py", "line": 265, "function": "forward", "code": "return output * self.weight"}
+    error = events.parse(line("error", kind="graph_reuse", type="RuntimeError", message="m", frame=frame, stack=None))
+    assert isinstance(error, events.Error)
+    assert error.failure.frame == Frame("model/module.py", 265, "forward", "return output * self.weight")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        b"",
+        b"hello",
+        b"[1]",
+        b"{}",
+        b'{"event": 1}',
+        b'{"event": "done"',
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        line("prediction", index=-1, seed=0, latency_ms=1.0, value=1.0),
+        line("prediction", index=2**40, seed=0, latency_ms=1.0, value=1.0),
+        line("counters", graphs="many"),
+        line("check", name="outputs_kept", ok="yes"),
+        line("environment", device=None, python="3", torch="2"),
+        line("error", type="RuntimeError"),
+    ],
+)
+def it_takes_nothing_else_for_an_event(written: bytes) -> None:
+    assert events.parse(written) is None
+    assert not events.is_unknown_event(written)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", '"text"', "true", "null"])
+def it_takes_no_forecast_that_is_no_number_for_one(value: str) -> None:
+    written = f'{{"event": "prediction", "index": 0, "seed": 1, "latency_ms": 1.0, "value": {value}}}'
+    prediction = events.parse(written.encode())
+    assert isinstance(prediction, Prediction)
+    assert prediction.value is None
+    assert prediction.error is not None
+    assert prediction.error.startswith("the forecast is not a finite number")
+
+
+def it_keeps_an_error_whose_frame_cannot_be_read() -> None:
+    error = events.parse(line("error", kind="graph_reuse", frame={"file": "a", "line": "b"}))
+    assert isinstance(error, events.Error)
+    assert (error.kind, error.failure.frame) == ("graph_reuse", None)
+
+
+def it_cuts_and_cleans_texts() -> None:
+    error = events.parse(line("error", kind="x", type="T", message="a\x00b\ud800" + "y" * 10_000, stack=None))
+    assert isinstance(error, events.Error)
+    assert error.failure.message.startswith("ab?y")
+    assert len(error.failure.message) <= events.MAX_TEXT
+    assert len(error.failure.message.encode()) <= events.MAX_TEXT
+
+
+@given(st.binary(max_size=300) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(str).map(str.encode))
+def it_never_fails_on_bytes(written: bytes) -> None:
+    assert events.parse(written) is None or isinstance(events.parse(written), events.Event)
+
+
+@given(
+    st.sampled_from(sorted(events._READERS)),
+    st.dictionaries(
+        st.sampled_from(
+            ["index", "seed", "value", "phase", "kind", "frame", "reasons", "ok", "name", "protocol", "pid"]
+        ),
+        st.none() | st.integers() | st.floats() | st.text() | st.lists(st.integers()) | st.booleans(),
+    ),
+)
+def it_never_fails_on_an_event_with_wrong_fields(event: str, fields: dict[str, object]) -> None:
+    parsed = events.parse(line(event, **fields))
+    assert parsed is None or isinstance(parsed, events.Event)
+
+
+def it_ignores_events_of_a_newer_worker_and_counts_garbage() -> None:
+    said = Transcript()
+    for written in (line("weather", wind=3), b"loading...", line("done")):
+        said.take(written)
+    assert (said.garbage, said.done) == (1, True)
+
+
+def it_notes_during_which_prediction_torch_compiled() -> None:
+    said = Transcript()
+    for index, compiles in enumerate([True, False, True]):
+        if compiles:
+            said.take(line("phase", phase="compile", detail="begin"))
+            said.take(line("phase", phase="compile", detail="end"))
+        said.take(line("prediction", index=index, seed=1, latency_ms=1.0, value=1.0))
+    assert said.compiled_in == {0, 2}
+
+
+def it_keeps_the_first_answer_of_a_prediction() -> None:
+    said = Transcript()
+    for value in (1.0, 2.0):
+        said.take(line("prediction", index=0, seed=1, latency_ms=1.0, value=value))
+    assert said.predictions[0].value == 1.0
+    assert said.garbage == 1
