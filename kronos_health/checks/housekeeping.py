@@ -1,0 +1,78 @@
+"""Housekeeping: close probes whose checker died, tell of stuck runs, forget what is past its retention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from kronos_health.alerts import recording
+from kronos_health.checks.context import Context
+from kronos_health.checks.observations import checker as observations
+from kronos_health.checks.pulse import pulse
+from kronos_health.store import alerts as alert_store
+from kronos_health.store import outbox, probe_history, probes, retention
+from kronos_health.store.database import reading, writing
+from kronos_health.store.retention import Forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class HousekeepingSummary:
+    """What was closed, found stuck and removed."""
+
+    lost_probes: tuple[str, ...]
+    stuck_checks: tuple[str, ...]
+    forgotten: Forgotten
+    forgotten_messages: int
+
+
+def housekeep(context: Context) -> HousekeepingSummary:
+    """Tidy up; every step may be repeated, and each commits on its own so that a kill loses nothing."""
+    with pulse(context, "housekeeping") as state:
+        now, kept = context.now(), context.settings.retention
+        lost = _reap(context, now - timedelta(hours=kept.lost_after_hours))
+        stuck = _tell_of_stuck_runs(context, now - timedelta(hours=kept.lost_after_hours))
+        forgotten = _forget(context, now)
+        with writing(context.engine) as connection:
+            messages = outbox.forget(connection, now - timedelta(days=kept.deliveries_days))
+        if lost or stuck:
+            state.attention(f"{len(lost)} probes lost, {len(stuck)} runs never ended")
+        return HousekeepingSummary(lost, stuck, forgotten, messages)
+
+
+def _reap(context: Context, before: datetime) -> tuple[str, ...]:
+    with reading(context.engine) as connection:
+        lost = tuple(record.probe_id for record in probe_history.open_probes(connection, before))
+    with writing(context.engine) as connection:
+        probes.mark_lost(connection, lost, context.now())
+    return lost
+
+
+def _tell_of_stuck_runs(context: Context, before: datetime) -> tuple[str, ...]:
+    """A run that never ended counts once; a later run of the same check that did end is the sign of health."""
+    with writing(context.engine) as connection:
+        unfinished = alert_store.unfinished_heartbeats(connection, before)
+        open_names = {}
+        for beat in unfinished:
+            latest = alert_store.last_heartbeat(connection, beat.check, beat.subject)
+            open_names[(beat.check, beat.subject)] = latest is None or latest.id == beat.id
+        seen = [observations.of_run(check, subject, stuck) for (check, subject), stuck in open_names.items()]
+        recording.record(connection, seen, context.settings, context.now())
+    return tuple(f"{check} {subject or ''}".strip() for (check, subject), stuck in open_names.items() if stuck)
+
+
+def _forget(context: Context, now: datetime) -> Forgotten:
+    kept, total = context.settings.retention, Forgotten()
+    while True:
+        with writing(context.engine) as connection:
+            batch = retention.forget(
+                connection, now - timedelta(days=kept.findings_days), now - timedelta(days=kept.samples_days)
+            )
+        total = replace(
+            total,
+            findings=total.findings + batch.findings,
+            samples=total.samples + batch.samples,
+            scans=total.scans + batch.scans,
+            heartbeats=total.heartbeats + batch.heartbeats,
+        )
+        if not retention.more(batch):
+            return total

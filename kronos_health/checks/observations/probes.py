@@ -1,0 +1,58 @@
+"""Observations of probes: a variant that ran compiled before and does not any more; probing itself failing."""
+
+from __future__ import annotations
+
+from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
+from kronos_health.domain.logs import Severity
+from kronos_health.domain.probes import Outcome, ProbeKind, ProbeResult
+
+
+def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Observation | None:
+    """ "Compiled broken again": said only of a measured, compiled probe of a variant that has passed before.
+
+    Returns ``None`` for rehearsals, for eager, and for a variant that never passed: "still broken" is no news.
+    """
+    spec = result.spec
+    if spec.kind is not ProbeKind.MEASURED or spec.variant == "eager" or not passed_before:
+        return None
+    if not result.outcome.about_the_model:
+        state = ObservationState.UNKNOWN
+    else:
+        state = ObservationState.GOOD if result.outcome is Outcome.PASSED else ObservationState.BAD
+    failure = result.failure
+    device = result.environment.device if result.environment else "unknown device"
+    return Observation(
+        kind=AlertKind.COMPILED_BROKEN,
+        key=f"{spec.target}/{spec.variant}/{spec.regime.value}/{device}",
+        state=state,
+        severity=Severity.WARNING,
+        title=f"{spec.target} no longer runs with variant {spec.variant}: {result.outcome.value}",
+        summary=failure.message.splitlines()[0][:500] if failure and failure.message else "It passed before.",
+        next_step=f"kronos-health query probe_history --param target={spec.target} --param variant={spec.variant}",
+        facts=(
+            Fact("Passed", f"{result.passed} of {spec.iterations} iterations"),
+            Fact("Device", device),
+            Fact("torch", result.environment.torch if result.environment else "unknown"),
+            *((Fact("Frame", f"{failure.frame.function}: {failure.frame.code}"),) if failure and failure.frame else ()),
+        ),
+        excerpt=failure.stack if failure else None,
+        evidence=(f"probe:{probe_id}",),
+    )
+
+
+def of_probing(probe_id: str, result: ProbeResult) -> Observation:
+    """Whether probing itself works: a skipped or failed probe says nothing of the model, and somebody must know."""
+    spec = result.spec
+    broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED}
+    reason = result.skipped_reason or (result.failure.message if result.failure else "") or "no reason given"
+    return Observation(
+        kind=AlertKind.CHECKER_UNHEALTHY,
+        key=f"probe/{spec.target}/{spec.variant}/{spec.kind.value}",
+        state=ObservationState.BAD if broken else ObservationState.GOOD,
+        severity=Severity.WARNING,
+        title=f"The probe of {spec.target} ({spec.variant}) could not be made",
+        summary=reason.splitlines()[0][:500] if broken else "Probing works.",
+        next_step=f"kronos-health probe --target {spec.target} --variant {spec.variant}",
+        facts=(Fact("Outcome", result.outcome.value),),
+        evidence=(f"probe:{probe_id}",),
+    )

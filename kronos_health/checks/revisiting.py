@@ -1,0 +1,49 @@
+"""Revisit: weigh the four criteria on everything stored, and keep the decision with the rows it rests on."""
+
+from __future__ import annotations
+
+from kronos_health.alerts import recording
+from kronos_health.checks.context import Context, require_known
+from kronos_health.checks.observations import revisit as observations
+from kronos_health.checks.pulse import pulse
+from kronos_health.checks.watching import KRONOS
+from kronos_health.domain.revisit import Decision
+from kronos_health.revisit.decision import decide
+from kronos_health.settings.models import Target
+from kronos_health.store import revisit as store
+from kronos_health.store.database import writing
+
+_KRONOS_LOADERS = ("kronos", "kronos_checkout", "production_wrapper")
+
+
+def revisit(context: Context, targets: tuple[str, ...] | None = None) -> tuple[Decision, ...]:
+    """Decide about each target; ``None`` means those that are probed. Raises ``CheckError`` for an unknown one."""
+    chosen = targets or context.settings.probe.targets
+    for name in chosen:
+        require_known("target", name, context.settings.targets)
+    return tuple(_revisit(context, name) for name in chosen)
+
+
+def _revisit(context: Context, name: str) -> Decision:
+    settings = context.settings
+    with pulse(context, "revisit", name) as state:
+        with writing(context.engine) as connection:
+            history = store.load_history(
+                connection,
+                name,
+                package=settings.upstream.torch_package,
+                repository=KRONOS if _is_kronos(settings.targets[name]) else None,
+                ref=settings.upstream.kronos_ref,
+            )
+            previous = store.latest_decision(connection, name, imported=False)
+            now = context.now()
+            decision = decide(history, previous.decision if previous else None, settings.revisit, now)
+            store.record_decision(connection, decision)
+            recording.record(connection, tuple(observations.of_decision(decision)), settings, now)
+        state.message = decision.sentence
+    return decision
+
+
+def _is_kronos(target: Target) -> bool:
+    """Whether the watched Kronos checkout carries this target's code."""
+    return target.loader in _KRONOS_LOADERS

@@ -1,0 +1,153 @@
+"""Look around production: torch releases, Kronos revisions, settings drift, deployments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from kronos_health.alerts import recording
+from kronos_health.checks.context import Context
+from kronos_health.checks.observations import upstream as observations
+from kronos_health.checks.pulse import pulse
+from kronos_health.domain.alerts import Observation
+from kronos_health.domain.upstream import Deployment, Drift, ProductionState, Release, Revision, Unknown
+from kronos_health.settings.models import Production
+from kronos_health.store import upstream as store
+from kronos_health.store.database import writing
+from kronos_health.upstream.deployments import detect_deployments
+from kronos_health.upstream.processes import ProcessLook, production_processes
+from kronos_health.upstream.production_settings import SettingsLook, file_drift, process_drift
+from kronos_health.upstream.releases import ReleaseLook, look_up_releases
+from kronos_health.upstream.revisions import RevisionLook, head_revision, look_up_revisions
+
+KRONOS = "kronos"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchSummary:
+    """What is new, all drift that stands, and what could not be looked up."""
+
+    releases: tuple[Release, ...]
+    revisions: tuple[Revision, ...]
+    drifts: tuple[Drift, ...]
+    deployments: tuple[Deployment, ...]
+    unknowns: tuple[Unknown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """Everything seen outside, before anything is stored: looking may take a minute, storing must not wait for it."""
+
+    releases: ReleaseLook
+    revisions: RevisionLook
+    settings: SettingsLook
+    places: tuple[str, ...]
+    production: ProductionState
+    unknowns: tuple[Unknown, ...]
+
+
+def watch(context: Context) -> WatchSummary:
+    """Look at everything configured and store it in one transaction; what cannot be seen is unknown, never an error."""
+    with pulse(context, "watch") as state:
+        looks = _look(context)
+        with writing(context.engine) as connection:
+            summary = _store(context, connection, looks)
+        if summary.drifts:
+            state.attention(f"{len(summary.drifts)} settings differ from the decision")
+        return summary
+
+
+def record_deployment(context: Context, note: str) -> Deployment:
+    """Somebody says that production was deployed just now; the deployment checks count from here."""
+    production = context.settings.production
+    head = (
+        head_revision(production.checkout, "production", context.settings.upstream.timeout_seconds)
+        if (production.checkout)
+        else None
+    )
+    revision = head.commit if isinstance(head, Revision) else None
+    deployment = Deployment(context.now(), "reported", revision, note)
+    with writing(context.engine) as connection:
+        store.record_deployments(connection, [deployment])
+    return deployment
+
+
+def _look(context: Context) -> _Looks:
+    upstream, production = context.settings.upstream, context.settings.production
+    releases = look_up_releases(upstream.torch_package, upstream.torch_interpreter, upstream.timeout_seconds)
+    revisions = RevisionLook(None, None, ())
+    if upstream.kronos_checkout:
+        revisions = look_up_revisions(upstream.kronos_checkout, KRONOS, upstream.kronos_ref, upstream.timeout_seconds)
+    processes = production_processes(production.process) if production.process else ProcessLook(())
+    settings, places = _look_at_settings(production, processes)
+    revision, unknown = _production_revision(context)
+    return _Looks(
+        releases,
+        revisions,
+        settings,
+        places,
+        ProductionState(revision, processes.started_at),
+        (*((releases.unknown,) if releases.unknown else ()), *revisions.unknowns, *settings.unknowns, *unknown),
+    )
+
+
+def _look_at_settings(production: Production, processes: ProcessLook) -> tuple[SettingsLook, tuple[str, ...]]:
+    drifts: tuple[Drift, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
+    places: list[str] = []
+    if production.env_file:
+        found = file_drift(production.env_file, production.expected, production.forbidden)
+        drifts, unknowns = found.drifts, found.unknowns
+        places.append(f"file {production.env_file.name}")
+    if production.process:
+        found = process_drift(processes, production.expected, production.forbidden)
+        drifts, unknowns = (*drifts, *found.drifts), (*unknowns, *found.unknowns)
+        places += [f"process {process.pid}" for process in processes.processes]
+    return SettingsLook(drifts, unknowns), tuple(places)
+
+
+def _production_revision(context: Context) -> tuple[str | None, tuple[Unknown, ...]]:
+    checkout = context.settings.production.checkout
+    if checkout is None:
+        return None, ()
+    head = head_revision(checkout, "production", context.settings.upstream.timeout_seconds)
+    return (head.commit, ()) if isinstance(head, Revision) else (None, (head,))
+
+
+def _store(context: Context, connection: Connection, looks: _Looks) -> WatchSummary:
+    now, upstream = context.now(), context.settings.upstream
+    package = upstream.torch_package
+    releases = store.record_releases(connection, package, looks.releases.releases, looks.releases.unknown, now)
+    revisions: tuple[Revision, ...] = ()
+    if upstream.kronos_checkout:
+        seen = [revision for revision in (looks.revisions.head, looks.revisions.remote) if revision]
+        revisions = store.record_revisions(connection, KRONOS, upstream.kronos_ref, seen, looks.revisions.unknowns, now)
+    changes = store.record_drift(connection, looks.settings.drifts, looks.settings.unknowns, now)
+    for place in looks.places:
+        store.record_look(connection, place, _unknown_of(place, looks.settings.unknowns), now)
+    deployments = detect_deployments(store.production_state(connection), looks.production, now)
+    store.record_deployments(connection, deployments)
+    news = [*_news(releases, revisions, looks), *_drift(looks, changes.cleared)]
+    recording.record(connection, news, context.settings, now)
+    drifts = (*changes.opened, *changes.still_open, *changes.unseen)
+    return WatchSummary(releases, revisions, drifts, deployments, looks.unknowns)
+
+
+def _unknown_of(place: str, unknowns: tuple[Unknown, ...]) -> Unknown | None:
+    return next((item for item in unknowns if item.subject == place or item.subject.startswith(f"{place}: ")), None)
+
+
+def _news(releases: tuple[Release, ...], revisions: tuple[Revision, ...], looks: _Looks) -> tuple[Observation, ...]:
+    checked_out = looks.revisions.head.commit if looks.revisions.head else None
+    return (
+        *(observations.of_release(release) for release in releases),
+        *(observations.of_revision(revision, checked_out) for revision in revisions),
+    )
+
+
+def _drift(looks: _Looks, cleared: tuple[Drift, ...]) -> tuple[Observation, ...]:
+    """Places that were looked at, and those whose drift went with them (a process that ended)."""
+    places = {*looks.places, *(drift.where for drift in cleared)}
+    unreadable = {place: unknown.reason for place in places if (unknown := _unknown_of(place, looks.settings.unknowns))}
+    return tuple(observations.of_drift(places, looks.settings.drifts, unreadable))

@@ -1,0 +1,53 @@
+"""What the commands share: consoles, settings, the context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from kronos_health.checks.context import Context
+    from kronos_health.settings.loading import LoadedSettings
+
+out = Console()
+errors = Console(stderr=True)
+
+
+@dataclass
+class State:
+    """The global options of one run of the program."""
+
+    config: str | None = None
+
+
+STATE = State()
+
+
+def load() -> LoadedSettings:
+    """The settings in force. Raises ``SettingsError`` with one line per problem."""
+    from kronos_health.settings.loading import load_settings
+
+    return load_settings(Path(STATE.config) if STATE.config else None)
+
+
+def context() -> Context:
+    """Settings and a checked database. Raises ``SettingsError`` or ``StoreError``."""
+    from kronos_health.checks.context import open_context
+
+    return open_context(load().settings)
+
+
+def prepared_context() -> Context:
+    """As :func:`context`, after bringing the schema up to date: for ``up`` and ``check``, which start from nothing."""
+    from kronos_health.checks.context import open_context
+    from kronos_health.store.database import open_engine
+    from kronos_health.store.migrations import upgrade
+
+    settings = load().settings
+    engine = open_engine(settings.database_url, settings.database.busy_timeout_seconds)
+    upgrade(engine)
+    engine.dispose()
+    return open_context(settings)

@@ -1,0 +1,80 @@
+"""Commands that read logs: scan, verify, signatures."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from kronos_health.checks.context import CheckError
+from kronos_health.cli.common import context, load, out
+
+
+class Form(StrEnum):
+    """How a scan of a single file is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("scan")(scan_command)
+    app.command("verify")(verify_command)
+
+
+def scan_command(
+    source: list[str] = typer.Option([], "--source", "-s", help="configured log, may be repeated; default: all"),
+    file: Path | None = typer.Option(None, "--file", "-f", help="read this file whole and store nothing"),
+    form: Form = typer.Option(Form.TABLE, "--format", help="how --file is printed"),
+) -> None:
+    """Read what is new in the logs, from where the last scan stopped. Exit status 1: something serious."""
+    if file is not None:
+        if source:
+            raise CheckError("--file and --source exclude each other: a file is read whole, a source from its cursor.")
+        _scan_file(file, form)
+    else:
+        _scan_sources(source)
+
+
+def _scan_file(path: Path, form: Form) -> None:
+    from kronos_health.checks.scanning import is_serious, scan_single_file
+    from kronos_health.history.tables import file_report_table
+
+    report = scan_single_file(path, load().settings if Path("kronos_health.toml").exists() else None)
+    if form is Form.JSON:
+        typer.echo(json.dumps(report.to_json(), ensure_ascii=False))
+    else:
+        out.print(file_report_table(report))
+    raise typer.Exit(1 if is_serious(report) else 0)
+
+
+def _scan_sources(names: list[str]) -> None:
+    from kronos_health.checks.scanning import scan
+    from kronos_health.history.tables import scan_table
+
+    opened = context()
+    names = names or sorted(opened.settings.sources)
+    if not names:
+        raise CheckError("no log is configured: add a [sources.NAME] table with path = … to kronos_health.toml.")
+    summaries = [scan(opened, name) for name in names]
+    out.print(scan_table(summaries))
+    raise typer.Exit(2 if any(s.problem for s in summaries) else 1 if any(s.serious for s in summaries) else 0)
+
+
+def verify_command(
+    since: datetime | None = typer.Option(None, "--since", help="UTC; default: the last known deployment"),
+) -> None:
+    """Answer the four checks for after a deployment, with counts and times. Exit status 1: one is bad, 2: unknown."""
+    from datetime import UTC
+
+    from kronos_health.checks.verifying import verify
+    from kronos_health.history.tables import verification_table
+
+    opened = context()
+    verification = verify(opened, since.replace(tzinfo=since.tzinfo or UTC) if since else None)
+    out.print(verification_table(verification.checks))
+    raise typer.Exit(1 if verification.bad else 2 if verification.unknown else 0)

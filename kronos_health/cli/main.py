@@ -1,0 +1,58 @@
+"""The command tree, and the one place where errors become lines for people."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from kronos_health import __version__
+from kronos_health.checks.context import CheckError
+from kronos_health.cli import health, logs, probing, records, setup
+from kronos_health.cli.common import STATE, errors
+from kronos_health.settings.errors import SettingsError
+from kronos_health.store.errors import StoreError
+
+COULD_NOT = 2
+
+app = typer.Typer(
+    name="kronos-health",
+    help="May Kronos and Toto run compiled? The verdict, the evidence, and the minute production breaks it.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (health, probing, logs, records, setup):
+    module.register(app)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    config: str = typer.Option("", "--config", "-c", help="settings file; default: ./kronos_health.toml"),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="print the version"),
+) -> None:
+    """Remember which settings file to read; nothing is read before a command needs it."""
+    STATE.config = config or None
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except (SettingsError, StoreError, CheckError) as error:
+        errors.print(str(error), style="bold red", highlight=False, markup=False)
+        sys.exit(COULD_NOT)
+    except KeyboardInterrupt:
+        errors.print("interrupted; what was finished is stored.", style="yellow")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, less) went away: that is its right.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,120 @@
+"""Commands that read the history: report, query, alerts, channels."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+
+import typer
+
+from kronos_health.checks.context import CheckError
+from kronos_health.cli.common import context, out
+from kronos_health.store.database import reading, writing
+
+
+class Form(StrEnum):
+    """How the rows of a query are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("report")(report_command)
+    app.command("query")(query_command)
+    app.command("alerts")(alerts_command)
+    app.command("channel")(channel_command)
+
+
+def report_command(
+    output: Path | None = typer.Option(None, "--output", "-o", help="file to write; default: standard output"),
+    target: str = typer.Option("kronos", "--target", "-t", help="the model the report is about"),
+) -> None:
+    """Write the markdown report: summary, errors, decision, rationale, expected against measured, criteria, checks."""
+    from kronos_health.history.report import write_report
+
+    opened = context()
+    with reading(opened.engine) as connection:
+        text = write_report(connection, opened.now(), target, opened.settings.bounds)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CheckError(f"the report cannot be written to {output}: {error.strerror}.") from error
+    out.print(f"Report written to {output}", markup=False)
+
+
+def query_command(
+    name: str = typer.Argument("", help="name of the query; without one, all are listed"),
+    param: list[str] = typer.Option([], "--param", "-p", help="name=value, may be repeated"),
+    form: Form = typer.Option(Form.TABLE, "--format", help="how rows are printed"),
+) -> None:
+    """Run a named query over the history, or list them with their parameters."""
+    from kronos_health.cli.tables import queries_table, rows_table
+    from kronos_health.store.history import QueryError, list_queries, run_query
+
+    if not name:
+        out.print(queries_table(list_queries()))
+        return
+    opened = context()
+    try:
+        with reading(opened.engine) as connection:
+            result = run_query(connection, name, dict(_pair(item) for item in param), now=opened.now())
+    except QueryError as error:
+        raise CheckError(str(error)) from error
+    if form is Form.JSON:
+        typer.echo(json.dumps(result.dicts(), default=str, ensure_ascii=False))
+    elif form is Form.CSV:
+        import csv
+        import sys
+
+        writer = csv.writer(sys.stdout)
+        writer.writerow(result.columns)
+        writer.writerows(result.rows)
+    else:
+        out.print(rows_table(name, result))
+
+
+def alerts_command() -> None:
+    """Open alerts, and where their messages stand."""
+    from kronos_health.cli.tables import rows_table
+    from kronos_health.store.history import run_query
+
+    opened = context()
+    with reading(opened.engine) as connection:
+        for name in ("open_alerts", "delivery_state"):
+            out.print(rows_table(name, run_query(connection, name, now=opened.now())))
+
+
+def channel_command(
+    name: str = typer.Argument(help="console, slack or slack_webhook"),
+    enable: bool = typer.Option(False, "--enable", help="use a refused channel again after its cause was mended"),
+) -> None:
+    """Ask a channel whether it works; --enable takes a refused one back into use. Exit status 1 when it does not."""
+    from kronos_health.alerts.registry import open_channels
+    from kronos_health.store.alerts import enable_channel
+
+    opened = context()
+    channels = open_channels(opened.settings)
+    if name not in channels:
+        raise CheckError(
+            f"the channel {name!r} is not set up. Set up: {', '.join(channels)}. See [slack] in the settings."
+        )
+    state = channels[name].check()
+    if enable:
+        with writing(opened.engine) as connection:
+            enable_channel(connection, name)
+    out.print(f"{name}: {state.detail}", markup=False, highlight=False)
+    raise typer.Exit(1 if state.ok is False else 0)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise CheckError(f"--param {text!r} is not of the form name=value.")
+    return name, value

@@ -1,0 +1,82 @@
+"""Commands for setting up: the database and the settings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from kronos_health.cli.common import load, out, prepared_context
+from kronos_health.store.database import open_engine
+
+db = typer.Typer(help="The history database: upgrade, current, check, import.", no_args_is_help=True)
+config = typer.Typer(help="The settings in force.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.add_typer(db, name="db")
+    app.add_typer(config, name="config")
+
+
+@db.command("upgrade")
+def upgrade_command() -> None:
+    """Make or upgrade the schema, reinstall the views, and import the baseline of 2025-10-30. May be run again."""
+    from kronos_health.checks.baseline import import_shipped
+
+    opened = prepared_context()
+    imported = import_shipped(opened)
+    from kronos_health.store.migrations import revisions
+
+    out.print(f"{opened.engine.url.render_as_string(hide_password=True)}: schema {revisions(opened.engine).current}")
+    out.print(imported, markup=False)
+
+
+@db.command("current")
+def current_command() -> None:
+    """Print the schema the database has, and the one this program needs."""
+    from kronos_health.store.migrations import revisions
+
+    settings = load().settings
+    found = revisions(open_engine(settings.database_url, settings.database.busy_timeout_seconds))
+    out.print(f"schema {found.current or 'none'}, this program's {found.head}")
+
+
+@db.command("check")
+def check_command() -> None:
+    """Exit status 0 when the database is reachable and its schema is this program's; else 2 and why."""
+    from kronos_health.store.migrations import check
+
+    settings = load().settings
+    engine = open_engine(settings.database_url, settings.database.busy_timeout_seconds)
+    check(engine)
+    out.print(f"{engine.url.render_as_string(hide_password=True)}: reachable, schema as needed")
+
+
+@db.command("import")
+def import_command(
+    path: Path = typer.Argument(help="a kronos_benchmark_results.json"),
+    target: str = typer.Option("kronos", "--target", "-t", help="the model it is about"),
+    recorded: datetime | None = typer.Option(
+        None, "--recorded", help="when it was measured, UTC; default: the file's own time"
+    ),
+) -> None:
+    """Import the results file of the original benchmark script. Importing it again adds nothing."""
+    from kronos_health.checks.baseline import import_file
+
+    at = recorded.replace(tzinfo=recorded.tzinfo or UTC) if recorded else None
+    out.print(import_file(prepared_context(), path, target, at), markup=False)
+
+
+@config.command("check")
+def config_check_command() -> None:
+    """Print every setting in force and where it came from, secrets masked. Exit status 1: something is unusable."""
+    from kronos_health.settings.explain import render_problems, render_settings
+    from kronos_health.settings.reachable import check_reachable
+
+    loaded = load()
+    problems = check_reachable(loaded.settings, loaded.origins)
+    out.print(render_settings(loaded))
+    out.print(render_problems(problems))
+    raise typer.Exit(1 if any(problem.severity == "error" for problem in problems) else 0)

@@ -1,0 +1,86 @@
+"""How what the command line alone prints looks; tables that other faces show too are in ``history/tables.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from kronos_health.history.words import counted, figure, stamp
+
+if TYPE_CHECKING:
+    from kronos_health.checks.delivering import DeliverySummary
+    from kronos_health.checks.watching import WatchSummary
+    from kronos_health.store.history import QueryResult
+    from kronos_health.store.sqlfiles import Query
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def watch_table(summary: WatchSummary) -> Table:
+    """News, drift, and what could not be looked up."""
+    table = _table("", "What", "Which", "More")
+    for release in summary.releases:
+        table.add_row("new release", f"{release.package} {release.version}", "")
+    for revision in summary.revisions:
+        table.add_row("new commit", f"{revision.repository} {revision.commit[:12]}", Text(revision.subject))
+    for drift in summary.drifts:
+        actual = "not set" if drift.actual is None else drift.actual
+        table.add_row(
+            Text("drift", style="bold red"), f"{drift.key} in {drift.where}", f"{actual}, expected {drift.expected}"
+        )
+    for deployment in summary.deployments:
+        table.add_row("deployment", deployment.origin, Text(deployment.note))
+    for unknown in summary.unknowns:
+        table.add_row(Text("unknown", style="yellow"), unknown.subject, Text(unknown.reason))
+    if not table.row_count:
+        table.add_row("nothing new", "", "production follows the decision")
+    return table
+
+
+def delivery_lines(summary: DeliverySummary) -> list[str]:
+    """What a delivery did, as sentences."""
+    lines = [f"{counted(summary.sent, 'message')} sent, {summary.waiting} waiting, {summary.dead} given up."]
+    if summary.waiting_until:
+        lines.append(f"The next can go out at {stamp(summary.waiting_until)}.")
+    lines += [f"refused: {name}; its messages are kept" for name in summary.disabled_channels]
+    return lines + list(summary.problems)
+
+
+def queries_table(queries: Iterable[Query]) -> Table:
+    """Every named query with its question and parameters."""
+    table = _table("kronos-health query NAME --param name=value", "Name", "Question", "Parameters")
+    for query in queries:
+        parameters = ", ".join(f"{item.name} ({item.type})" for item in query.parameters)
+        table.add_row(query.name, query.question, parameters)
+    return table
+
+
+def rows_table(name: str, result: QueryResult) -> Table:
+    """Rows of a query; text of logs is shown as text."""
+    table = _table(name.replace("_", " "), *result.columns)
+    for row in result.rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    if not result.rows:
+        table.add_row(*_padded("no rows", len(result.columns)))
+    return table
+
+
+def _padded(word: str, width: int) -> Sequence[str]:
+    return (word, *("" for _ in range(width - 1)))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return stamp(value)
+    return figure(value) if isinstance(value, float) else str(value)

@@ -1,0 +1,149 @@
+"""What each check says of what it saw: good, bad or unknown, and never good for what was not seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kronos_health.checks.observations import checker, logs, probes, revisit, upstream
+from kronos_health.checks.observations.logs import NewFindings, NewSamples
+from kronos_health.domain.alerts import AlertKind, ObservationState
+from kronos_health.domain.logs import Gap, Severity
+from kronos_health.domain.probes import Failure, Frame, Outcome, ProbeKind, ProbeResult, ProbeSpec
+from kronos_health.domain.revisit import Confidence, Criterion, CriterionName, CriterionState, Decision, Mode
+from kronos_health.domain.upstream import Drift, DriftKind, Release
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+WATCHED = {
+    "graph_reuse": ("CUDA graph outputs reused", "kronos-health verify", Severity.CRITICAL),
+    "recompile_limit": ("Recompile limit hit", "kronos-health query recompile_findings", Severity.WARNING),
+}
+REUSE = NewFindings("graph_reuse", Severity.CRITICAL, 3, "Reused", "x", NOW, NOW, "RuntimeError: …", (), "id-1")
+
+
+class DescribeLogObservations:
+    def it_says_one_thing_per_signature_however_many_lines(self) -> None:
+        seen = list(logs.of_signatures("trade", WATCHED, [REUSE], readable=True, completed_since_hit=7))
+        assert [(item.kind, item.key, item.state) for item in seen] == [
+            (AlertKind.GRAPH_REUSE, "trade", ObservationState.BAD),
+            (AlertKind.LOG_ERRORS, "trade/recompile_limit", ObservationState.GOOD),
+        ]
+        assert (seen[0].occurrences, seen[0].positives, seen[0].evidence) == (3, 7, ("finding:id-1",))
+
+    def it_calls_what_could_not_be_read_unknown(self) -> None:
+        seen = logs.of_signatures("trade", WATCHED, [], readable=False, completed_since_hit=0)
+        assert {item.state for item in seen} == {ObservationState.UNKNOWN}
+
+    @pytest.mark.parametrize(
+        ("median", "state"),
+        [(2999.9, ObservationState.BAD), (3000, ObservationState.GOOD), (5000, ObservationState.GOOD),
+         (5000.1, ObservationState.BAD)],
+    )  # fmt: skip
+    def it_judges_the_median_against_both_bounds(self, median: float, state: ObservationState) -> None:
+        samples = [NewSamples("kronos_inference_ms", 5, median, 9000)]
+        (seen,) = logs.of_bounds("trade", {"kronos_inference_ms": (3000, 5000)}, samples, readable=True)
+        assert seen.state is state
+
+    def it_knows_nothing_of_a_metric_no_line_carried(self) -> None:
+        (seen,) = logs.of_bounds("trade", {"kronos_memory_mb": (0, 1024)}, [], readable=True)
+        assert seen.state is ObservationState.UNKNOWN
+
+    @pytest.mark.parametrize(
+        ("last", "cadence", "readable", "state"),
+        [
+            (NOW - timedelta(hours=1), 7200, True, ObservationState.GOOD),
+            (NOW - timedelta(hours=3), 7200, True, ObservationState.BAD),
+            (NOW - timedelta(hours=3), None, True, ObservationState.UNKNOWN),
+            (None, 7200, True, ObservationState.UNKNOWN),
+            (NOW - timedelta(hours=3), 7200, False, ObservationState.UNKNOWN),
+        ],
+    )
+    def it_counts_silence_only_against_a_cadence(
+        self, last: datetime | None, cadence: float | None, readable: bool, state: ObservationState
+    ) -> None:
+        assert logs.of_silence("trade", last, cadence, NOW, readable=readable).state is state
+
+    def it_tells_a_first_scan_as_history_with_its_worst(self) -> None:
+        seen = logs.of_history("trade", [REUSE], 600, NOW)
+        assert seen.kind is AlertKind.LOG_HISTORY
+        assert seen.severity is Severity.CRITICAL
+        assert "graph_reuse ×3" in seen.summary
+
+    def it_names_the_bytes_of_a_gap(self) -> None:
+        seen = logs.of_gap("trade", Gap("gen", 1000, None, "rotated away"))
+        assert "Bytes 1,000 to an unknown end were lost: rotated away" in seen.summary
+
+
+class DescribeUpstreamObservations:
+    def it_says_per_place_whether_it_follows_the_decision(self) -> None:
+        drift = Drift("file .env.compile", "KRONOS_COMPILE", "not 1", "1", DriftKind.FORBIDDEN)
+        seen = {
+            item.key: item.state
+            for item in upstream.of_drift(["file .env.compile", "process 7"], [drift], {"process 8": "not ours"})
+        }
+        assert seen == {
+            "file .env.compile": ObservationState.BAD,
+            "process 7": ObservationState.GOOD,
+            "process 8": ObservationState.UNKNOWN,
+        }
+
+    def it_says_that_a_release_alone_meets_nothing(self) -> None:
+        assert "only when a compiled probe on it passes" in upstream.of_release(Release("torch", "2.14.0")).summary
+
+
+def _result(outcome: Outcome, kind: ProbeKind = ProbeKind.MEASURED, variant: str = "compiled") -> ProbeResult:
+    failure = Failure("RuntimeError", "overwritten", Frame("module.py", 1, "forward", "return output * self.weight"))
+    spec = ProbeSpec("kronos", variant, kind=kind)
+    return ProbeResult(spec, outcome, NOW, NOW, None, (), None if outcome is Outcome.PASSED else failure)
+
+
+class DescribeProbeObservations:
+    def it_tells_of_a_variant_that_broke_again(self) -> None:
+        seen = probes.of_variant("p1", _result(Outcome.GRAPH_REUSE), passed_before=True)
+        assert seen is not None
+        assert seen.state is ObservationState.BAD
+        assert any("return output * self.weight" in fact.value for fact in seen.facts)
+
+    @pytest.mark.parametrize(
+        ("result", "before"),
+        [
+            (_result(Outcome.GRAPH_REUSE), False),
+            (_result(Outcome.GRAPH_REUSE, ProbeKind.REHEARSED), True),
+            (_result(Outcome.CRASHED, variant="eager"), True),
+        ],
+    )
+    def it_has_no_news_in_still_broken_rehearsed_or_eager(self, result: ProbeResult, before: bool) -> None:
+        assert probes.of_variant("p1", result, before) is None
+
+    def it_does_not_take_a_skipped_probe_for_a_recovery(self) -> None:
+        seen = probes.of_variant("p1", _result(Outcome.SKIPPED), passed_before=True)
+        assert seen is not None
+        assert seen.state is ObservationState.UNKNOWN
+
+    def it_calls_the_checker_unhealthy_when_probing_fails(self) -> None:
+        assert probes.of_probing("p1", _result(Outcome.WORKER_ERROR)).state is ObservationState.BAD
+        assert probes.of_probing("p1", _result(Outcome.GRAPH_REUSE)).state is ObservationState.GOOD
+
+
+class DescribeDecisionObservations:
+    def _decision(self, mode: Mode, state: CriterionState, evidence_at: datetime | None) -> Decision:
+        criteria = tuple(Criterion(name, None, state, "v", "t", "e") for name in CriterionName)
+        return Decision("kronos", NOW, mode, "v1", Confidence.LOW, "S", "R", "N", criteria, (), evidence_at)
+
+    def it_reports_each_criterion_by_its_number(self) -> None:
+        seen = list(revisit.of_decision(self._decision(Mode.COMPILED, CriterionState.MET, NOW)))
+        assert [item.title[:19] for item in seen[:4]] == [f"Revisit criterion {n}" for n in range(1, 5)]
+        assert {item.state for item in seen} == {ObservationState.BAD}
+
+    def it_never_withdraws_a_proposal_for_want_of_evidence(self) -> None:
+        *_, proposal = revisit.of_decision(self._decision(Mode.EAGER, CriterionState.UNKNOWN, None))
+        assert proposal.state is ObservationState.UNKNOWN
+        *_, proposal = revisit.of_decision(self._decision(Mode.EAGER, CriterionState.NOT_MET, NOW))
+        assert proposal.state is ObservationState.GOOD
+
+
+def it_says_the_digest_once_a_week() -> None:
+    monday, sunday = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 29, tzinfo=UTC)
+    keys = {checker.of_week(at, ["EAGER."], [], 0).key for at in (monday, sunday)}
+    assert keys == {"2026-W48"}
