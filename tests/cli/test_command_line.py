@@ -1,0 +1,158 @@
+"""The command as its user meets it: one clear line and an exit status, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(sys.executable).with_name("kronos-health")
+
+
+@dataclass(frozen=True)
+class Said:
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run the command in an empty folder with its own state."""
+
+    def run(*arguments: str, **environment: str) -> Said:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("KRONOS_HEALTH")}
+        done = subprocess.run(
+            [COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+            env={**clean, "COLUMNS": "200", **environment},
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr + done.stdout, done.stderr
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def it_sets_up_a_database_from_nothing_and_twice(run: Run, tmp_path: Path) -> None:
+    first, second = run("db", "upgrade"), run("db", "upgrade")
+    assert (first.status, second.status) == (0, 0)
+    assert "2 decisions imported" in first.out
+    assert "already imported" in second.out
+    assert (tmp_path / "var" / "kronos_health.db").exists()
+    assert run("db", "check").status == 0
+
+
+def it_names_the_command_when_there_is_no_database_yet(run: Run) -> None:
+    said = run("status")
+    assert said.status == 2
+    assert said.err.strip().endswith("Run: kronos-health db upgrade")
+
+
+def it_names_a_wrong_key_with_the_right_one(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "kronos_health.toml").write_text("[probe]\niterationz = 5\n")
+    said = run("config", "check")
+    assert said.status == 2
+    assert "probe.iterationz" in said.err
+    assert "iterations" in said.err
+    assert len(said.err.strip().splitlines()) == 1
+
+
+def it_names_a_settings_file_that_is_not_there(run: Run) -> None:
+    said = run("--config", "nowhere.toml", "status")
+    assert said.status == 2
+    assert "nowhere.toml" in said.err
+
+
+def it_refuses_a_database_of_a_newer_program_and_leaves_it_alone(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    path = tmp_path / "var" / "kronos_health.db"
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    for command in (("status",), ("db", "upgrade"), ("db", "check")):
+        said = run(*command)
+        assert said.status == 2
+        assert "newer kronos-health" in said.err
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
+
+
+def it_says_that_a_database_is_locked(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    with sqlite3.connect(tmp_path / "var" / "kronos_health.db", isolation_level=None) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        said = run("deployed", "by hand", KRONOS_HEALTH__DATABASE__BUSY_TIMEOUT_SECONDS="0.2")
+    assert said.status == 2
+    assert "locked by another process" in said.err
+
+
+def it_says_that_a_database_is_gone(run: Run) -> None:
+    said = run("status", KRONOS_HEALTH__DATABASE__URL="postgresql://kronos:hunter2@127.0.0.1:1/none",
+               KRONOS_HEALTH__DATABASE__BUSY_TIMEOUT_SECONDS="2")  # fmt: skip
+    assert said.status == 2
+    assert "127.0.0.1:1" in said.err
+    assert "hunter2" not in said.err + said.out
+
+
+def it_says_that_a_file_is_no_database(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "kronos_health.db").write_bytes(b"this is no database at all" * 100)
+    said = run("status")
+    assert said.status == 2
+    assert "not a database" in said.err
+
+
+def it_suggests_the_nearest_query(run: Run) -> None:
+    run("db", "upgrade")
+    said = run("query", "probe_histroy")
+    assert said.status == 2
+    assert "probe_history" in said.err
+
+
+def it_lists_queries_and_answers_one_as_json(run: Run) -> None:
+    run("db", "upgrade")
+    assert "probe_history" in run("query").out
+    said = run("query", "decision_timeline", "--param", "since=2025-01-01", "--format", "json")
+    assert said.status == 0
+    assert {row["mode"] for row in json.loads(said.out)} == {"EAGER"}
+
+
+def it_records_a_deployment_by_hand(run: Run) -> None:
+    run("db", "upgrade")
+    assert run("deployed", "release 42").status == 0
+    rows = json.loads(run("query", "deployments", "--format", "json").out)
+    assert [row["note"] for row in rows] == ["release 42"]
+
+
+def it_refuses_a_results_file_that_is_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text('{"results": 5}')
+    said = run("db", "import", "results.json")
+    assert said.status == 2
+    assert "results.json" in said.err
+
+
+def it_names_an_interpreter_without_torch_and_stores_the_outcome(run: Run, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    (tmp_path / "kronos_health.toml").write_text(f'[targets.kronos]\ninterpreter = "{bare}/bin/python"\n')
+    said = run("probe", "--variant", "eager", "--iterations", "1")
+    assert said.status == 1
+    assert "torch" in said.out
+    rows = json.loads(run("query", "probe_history", "--format", "json").out)
+    assert [row["outcome"] for row in rows] == ["worker_error"]
+
+
+@pytest.mark.parametrize("command", [["probe", "--variant", "compild"], ["revisit", "--target", "kronoss"]])
+def it_suggests_the_nearest_name(run: Run, command: list[str]) -> None:
+    run("db", "upgrade")
+    said = run(*command)
+    assert said.status == 2
+    assert "Did you mean" in said.err
