@@ -1,0 +1,62 @@
+"""A context over a real database, with a clock the test owns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from kronos_health.checks.context import Context
+from kronos_health.settings import Settings
+from kronos_health.store.database import reading
+
+# For what takes long and does not depend on the dialect: the repositories below are tested on both.
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@dataclass
+class Clock:
+    """A clock that stands until it is moved."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **amount: float) -> None:
+        self.now += timedelta(**amount)
+
+
+@pytest.fixture
+def clock(now: datetime) -> Clock:
+    return Clock(now)
+
+
+MakeContext = Callable[..., Context]
+
+
+@pytest.fixture
+def make_context(engine: Engine, clock: Clock, tmp_path: Path) -> MakeContext:
+    """``make_context(**sections)``: settings from plain values, state under the test's own folder."""
+
+    def make(**sections: Any) -> Context:
+        settings = Settings.model_validate({"state_dir": tmp_path / "var", **sections})
+        return Context(settings, engine, clock)
+
+    return make
+
+
+@pytest.fixture
+def rows(engine: Engine) -> Callable[[str], list[dict[str, Any]]]:
+    """Rows of a statement, as a person asking SQL would get them."""
+
+    def ask(statement: str) -> list[dict[str, Any]]:
+        with reading(engine) as connection:
+            return [dict(row) for row in connection.execute(text(statement)).mappings()]
+
+    return ask
