@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from kronos_health.store.database import open_engine, reading, writing
 from kronos_health.store.errors import DatabaseUnreachable, SchemaOutdated, SchemaTooNew, StoreError
@@ -33,8 +33,23 @@ def it_keeps_data_and_version_when_run_twice(engine: Engine) -> None:
 
 
 def it_names_the_command_for_an_empty_database(tmp_path: Path) -> None:
+    path = tmp_path / "empty.db"
+    with pytest.raises(SchemaOutdated, match=r"does not exist yet\. Run: kronos-health db upgrade"):
+        check(open_engine(f"sqlite:///{path}"))
+    assert not path.exists(), "only looking leaves no file behind"
+    path.touch()
     with pytest.raises(SchemaOutdated, match=r"is empty\. Run: kronos-health db upgrade"):
-        check(open_engine(f"sqlite:///{tmp_path / 'empty.db'}"))
+        check(open_engine(f"sqlite:///{path}"))
+
+
+def it_replaces_views_that_an_older_program_left(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(text("CREATE VIEW v_of_yesterday AS SELECT name FROM channel WHERE name LIKE '%x%'"))
+    upgrade(engine)
+    with reading(engine) as connection:
+        names = inspect(connection).get_view_names()
+    assert "v_of_yesterday" not in names
+    assert "v_probe" in names
 
 
 def it_refuses_a_newer_schema_and_leaves_it_alone(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from kronos_health.store import sqlfiles
 from kronos_health.store.database import reading, writing
@@ -17,6 +17,7 @@ from kronos_health.store.errors import SchemaOutdated, SchemaTooNew, StoreError
 
 # PostgreSQL: one upgrade at a time; the number only has to be ours.
 _ADVISORY_LOCK = 0x6B726F6E
+_VIEW_PREFIX = "v_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,12 @@ def check(engine: Engine) -> None:
 
     Raises ``SchemaOutdated`` or ``SchemaTooNew`` with the command that helps, or ``DatabaseUnreachable``.
     """
-    found = revisions(engine)
     address = engine.url.render_as_string(hide_password=True)
+    database = engine.url.database
+    if engine.dialect.name == "sqlite" and database and not Path(database).exists():
+        # Only looking must not leave an empty file behind.
+        raise SchemaOutdated(f"the database {address} does not exist yet. Run: kronos-health db upgrade")
+    found = revisions(engine)
     if not found.known:
         raise SchemaTooNew(_too_new(address, found))
     if found.current != found.head:
@@ -64,7 +69,8 @@ def upgrade(engine: Engine) -> Revisions:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         for _name, statement in sqlfiles.views(connection.dialect.name):
-            connection.exec_driver_sql(statement.replace("%", "%%"))
+            # Without parameters the driver leaves a percent sign alone.
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
         return _revisions(connection)
 
 
@@ -85,10 +91,12 @@ def _revisions(connection: Connection) -> Revisions:
 
 
 def _drop_views(connection: Connection) -> None:
-    """Drop ours in reverse order, whatever an older program installed under the same prefix."""
-    names = [name for name, _statement in sqlfiles.views(connection.dialect.name)]
-    for name in reversed(names):
-        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")
+    """Drop every view of ours, also those an older program had and this one has not; nothing of another's."""
+    installed = {name for name in inspect(connection).get_view_names() if name.startswith(_VIEW_PREFIX)}
+    current = [name for name, _statement in sqlfiles.views(connection.dialect.name)]
+    for name in [*sorted(installed - set(current)), *reversed(current)]:
+        cascade = " CASCADE" if connection.dialect.name == "postgresql" else ""
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}{cascade}")
 
 
 def _too_new(address: str, found: Revisions) -> str:

@@ -1,0 +1,1 @@
+"""What the history says, for people: status screen, report, charts and page, all from named queries."""

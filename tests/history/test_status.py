@@ -1,0 +1,178 @@
+"""The status says on one screen what is decided, on what grounds, and what could not be seen."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from rich.console import Console
+from sqlalchemy import Connection, delete, insert, update
+
+from kronos_health.history.screen import render_status
+from kronos_health.history.status import build_status
+from kronos_health.store.tables import METADATA
+from kronos_health.store.tables.logs import finding, log_source
+from kronos_health.store.tables.probes import environment, probe
+from kronos_health.store.tables.revisit import decision
+from kronos_health.store.tables.upstream import settings_drift, upstream_look, upstream_release
+from kronos_health.store.types import new_id
+from tests.support.history import MENDED
+
+
+def screen(connection: Connection, now: datetime, width: int = 100) -> str:
+    console = Console(width=width, color_system=None, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(render_status(build_status(connection, now, ["kronos"])))
+    return capture.get()
+
+
+def emptied(connection: Connection) -> Connection:
+    for table in reversed(METADATA.sorted_tables):
+        connection.execute(delete(table))
+    return connection
+
+
+class DescribeTheView:
+    def it_holds_the_newest_decision_with_its_criteria_in_the_teams_order(
+        self, connection: Connection, now: datetime
+    ) -> None:
+        (target,) = build_status(connection, now).targets
+        assert target.decision is not None
+        assert (target.decision.mode, target.decision.confidence) == ("EAGER", "VERY HIGH")
+        assert [(facts.name, facts.state) for facts in target.criteria] == [
+            ("torch_release", "unknown"),
+            ("kronos_update", "unknown"),
+            ("compiled_iterations", "not_met"),
+            ("accuracy", "unknown"),
+        ]
+        assert [item.admissible for item in target.criteria[2].evidence] == [True]
+        assert [item.admissible for item in target.criteria[3].evidence] == [False]
+
+    def it_puts_what_counts_first_and_eager_before_what_is_held_against_it(
+        self, connection: Connection, now: datetime
+    ) -> None:
+        (target,) = build_status(connection, now).targets
+        assert [(item.variant, item.evidence) for item in target.probes] == [
+            ("eager", "cuda"),
+            ("compiled", "cuda"),
+            ("eager", "cpu"),
+            (MENDED, "cpu"),
+            ("compiled", "rehearsal"),
+        ]
+        assert [item.variant for item in target.baseline] == ["eager", "compiled"]
+
+    def it_knows_a_configured_target_that_was_never_probed(self, connection: Connection, now: datetime) -> None:
+        targets = {target.name: target for target in build_status(connection, now, ["toto"]).targets}
+        assert list(targets) == ["toto", "kronos"]
+        assert targets["toto"].decision is None
+
+    def it_names_the_highest_release_and_not_the_last_inserted(self, connection: Connection, now: datetime) -> None:
+        row = {"id": new_id(), "package": "torch", "version": "2.9.1", "seen_at": now, "first_look": False}
+        connection.execute(insert(upstream_release).values(row))
+        (release,) = build_status(connection, now).releases
+        assert (release.version, release.news) == ("2.15.0", True)
+
+
+class DescribeTheScreen:
+    def it_fits_on_one_screen(self, connection: Connection, now: datetime) -> None:
+        lines = screen(connection, now).splitlines()
+        assert len(lines) <= 45
+        assert max(len(line) for line in lines) <= 100
+
+    def it_says_the_verdict_why_and_what_next(self, connection: Connection, now: datetime) -> None:
+        text = screen(connection, now)
+        assert "kronos: EAGER · VERY HIGH confidence" in text
+        assert "Why:  compiled passed 0 of 5 on CUDA, eager 5 of 5" in text
+        assert f"Next: kronos-health probe --variant {MENDED}" in text
+        assert "newest admissible evidence 6 h ago" in text
+
+    def it_never_calls_a_rehearsal_or_a_cpu_probe_evidence(self, connection: Connection, now: datetime) -> None:
+        text = screen(connection, now)
+        assert "not admissible: measured on CPU (mini, torch 2.13.0+cpu)" in text
+        assert "rehearsal: what CUDA would do, never evidence" in text
+        assert "so far 35/35 in 7 days, passes at least 92% (95 %) — not admissible" in text
+
+    def it_shows_the_rehearsal_beside_the_imported_baseline_with_the_failing_frame(
+        self, connection: Connection, now: datetime
+    ) -> None:
+        after = screen(connection, now).split("rehearsal: what CUDA would do")[1]
+        rehearsed, baseline = after.split("baseline of 2025-10-30, imported")
+        assert "graph_reuse  0/5" in rehearsed
+        assert "at return output * self.weight (model/module.py:265)" in rehearsed
+        assert "36,160 ± 1,883" in baseline
+        assert "3,081 ± 1,671" in baseline
+
+    def it_shows_logs_upstream_drift_alerts_and_delivery(self, connection: Connection, now: datetime) -> None:
+        text = screen(connection, now)
+        for line in (
+            "trade_stock_e2e read 60 min ago, 2 KiB still unread, 1 gap lost unread",
+            "graph_reuse ×4 in 7 days, last 3 days ago",
+            "kronos unknown since 2026-11-22 09:00 UTC: git fetch: could not resolve host",
+            "file .env.compile: KRONOS_COMPILE is 1, expected not 1, 3 days",
+            "CUDA graph outputs reused in <trade_stock_e2e>: firing for 2 days, ×4",
+            "slack: 0 sent, 1 waiting for 2 days, 1 given up, OFF: invalid_auth",
+            "watch 60 min ago not finished",
+        ):
+            assert line in text
+
+    def it_says_what_is_not_known_before_the_first_check(self, connection: Connection, now: datetime) -> None:
+        text = screen(emptied(connection), now)
+        assert "Nothing is decided about kronos yet. Run: kronos-health check" in text
+        assert "no log has been scanned: unknown" in text
+        assert "never looked at: unknown" in text
+        assert "Settings  not looked at: unknown" in text
+
+    def it_says_that_an_imported_decision_was_not_checked_since(self, connection: Connection, now: datetime) -> None:
+        connection.execute(delete(decision).where(decision.c.imported.is_(False)))
+        text = screen(connection, now)
+        assert "the team's own decision of 2025-10-30; not checked since" in text
+
+    def it_never_calls_an_unreadable_log_clean(self, connection: Connection, now: datetime) -> None:
+        connection.execute(delete(finding))
+        clean = screen(connection, now)
+        assert "nothing of concern in 7 days" in clean
+        since = now - timedelta(hours=5)
+        connection.execute(update(log_source).values(problem="permission denied", problem_since=since))
+        text = screen(connection, now)
+        assert "cannot be read since 2026-11-23 07:00 UTC: permission denied" in text
+        assert "nothing of concern" not in text
+
+    def it_says_that_settings_follow_only_when_they_were_seen(self, connection: Connection, now: datetime) -> None:
+        connection.execute(delete(settings_drift))
+        assert "Settings  not looked at: unknown" in screen(connection, now)
+        connection.execute(insert(upstream_look).values(subject="file .env.compile", last_ok_at=now))
+        assert "Settings  follow the decision" in screen(connection, now)
+        connection.execute(
+            update(upstream_look)
+            .where(upstream_look.c.subject == "file .env.compile")
+            .values(unknown_since=now, reason="it is gone")
+        )
+        assert "file .env.compile unknown since 2026-11-23 12:00 UTC: it is gone" in screen(connection, now)
+
+    def it_tells_a_skipped_probe_from_a_failed_one(self, connection: Connection, now: datetime) -> None:
+        reason = "the GPU has 512 MB free, 4,096 are needed"
+        connection.execute(
+            insert(probe).values(
+                id=new_id(),
+                campaign_id=connection.execute(probe.select()).first().campaign_id,  # type: ignore[union-attr]
+                target="kronos",
+                variant="compiled",
+                candidate="torch=2.15.0",
+                kind="measured",
+                regime="saturated",
+                started_at=now,
+                outcome="skipped",
+                skipped_reason=reason,
+                requested=5,
+            )
+        )
+        text = screen(connection, now)
+        assert "compiled @ torch=2.15.0         skipped" in text
+        assert reason in text
+        assert "not admissible: ended before it could say what it ran on" in text
+
+    def it_shows_text_from_outside_as_text(self, connection: Connection, now: datetime) -> None:
+        connection.execute(update(environment).values(gpu="\x1b[31m[bold]L4[/bold]\x07\u202e"))
+        text = screen(connection, now)
+        assert "measured on CUDA ([bold]L4[/bold], base" in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text

@@ -1,0 +1,224 @@
+"""Tables for the terminal, and the original script's table and decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from kronos_health.domain.logs import ScanCounts
+from kronos_health.domain.probes import (
+    AccuracyState,
+    Comparison,
+    Environment,
+    Failure,
+    Frame,
+    Outcome,
+    ProbeFigures,
+    ProbeKind,
+    ProbeRecord,
+    Regime,
+)
+from kronos_health.history.benchmark import benchmark_verdict
+from kronos_health.history.facts import DeploymentCheckFacts
+from kronos_health.history.tables import (
+    benchmark_table,
+    file_report_table,
+    probe_table,
+    scan_table,
+    verification_table,
+)
+
+AT = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+CUDA = Environment(
+    "f", "cuda", "3.11", "2.13", "13.0", None, None, "NVIDIA L4", "h", None, None, "float32", "base", "cuda_event", 1
+)
+CPU = replace(CUDA, device="cpu", gpu=None)
+REUSED = Failure(
+    "RuntimeError",
+    "Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run.\nmore",
+    Frame("external/kronos/model/module.py", 265, "forward", "return output * self.weight"),
+)
+EAGER_FIGURES = ProbeFigures(
+    mae_mean=36_000.0, mae_std=900.0, latency_mean_ms=3000.0, latency_std_ms=100.0, memory_mb=336
+)
+FAST_FIGURES = replace(EAGER_FIGURES, mae_mean=36_360.0, latency_mean_ms=2000.0, memory_mb=400.0)
+
+
+def probe(variant: str, **changes: Any) -> ProbeRecord:
+    record = ProbeRecord(
+        probe_id=f"id-{variant}",
+        campaign_id="c",
+        target="kronos",
+        variant=variant,
+        candidate="production",
+        kind=ProbeKind.MEASURED,
+        regime=Regime.SATURATED,
+        imported=False,
+        started_at=AT,
+        finished_at=AT,
+        outcome=Outcome.PASSED,
+        requested=5,
+        passed=5,
+        environment=CUDA,
+        figures=EAGER_FIGURES,
+        failure=None,
+        skipped_reason=None,
+        noise=(),
+    )
+    return replace(record, **changes)
+
+
+def broken(**changes: Any) -> ProbeRecord:
+    return probe(
+        "compiled",
+        **{"outcome": Outcome.GRAPH_REUSE, "passed": 0, "figures": ProbeFigures(), "failure": REUSED, **changes},
+    )
+
+
+def compared(accuracy: AccuracyState) -> Comparison:
+    return Comparison("id-eager", "id-compiled", 20, accuracy, "as told", 0.0, 0.01, 0.05, 1.01, 1.5, 1.2)
+
+
+def printed(renderable: Any) -> str:
+    console = Console(width=140, color_system=None)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+EAGER = probe("eager")
+FAST = probe("compiled", figures=FAST_FIGURES)
+REHEARSED = broken(kind=ProbeKind.REHEARSED, environment=CPU, probe_id="id-rehearsal")
+
+
+class DescribeTheBenchmarksDecision:
+    def it_says_compiled_only_when_every_gate_is_passed(self) -> None:
+        verdict = benchmark_verdict([EAGER, FAST], [compared(AccuracyState.PASS)])
+        assert verdict.decision == "COMPILED"
+        assert [line for _good, line in verdict.lines] == [
+            "Iterations: compiled passed 5 of 5",
+            "Accuracy: MAE differs by 1.00% (threshold: < 5%)",
+            "Performance: 1.50 times as fast (threshold: > 1.1)",
+            "Memory: +19.0% (threshold: < +50%)",
+            "Paired seeds: pass over 20 pairs, as told",
+        ]
+
+    @pytest.mark.parametrize(
+        ("compiled", "others", "line"),
+        [
+            (broken(), [], "Iterations: compiled passed 0 of 5: graph_reuse"),
+            (replace(FAST, passed=4, outcome=Outcome.TIMEOUT), [], "Iterations: compiled passed 4 of 5: timeout"),
+            (replace(FAST, figures=EAGER_FIGURES), [], "Performance: 1.00 times as fast (threshold: > 1.1)"),
+            (
+                replace(FAST, figures=replace(FAST_FIGURES, mae_mean=40_000.0)),
+                [],
+                "Accuracy: MAE differs by 11.11% (threshold: < 5%)",
+            ),
+            (replace(FAST, figures=replace(FAST_FIGURES, memory_mb=600.0)), [], "Memory: +78.6% (threshold: < +50%)"),
+            (replace(FAST, figures=ProbeFigures()), [], "Performance: not measured (threshold: > 1.1)"),
+            (FAST, [REHEARSED], "Rehearsal: on CUDA compiled would end in graph_reuse (0 of 5)"),
+            (replace(FAST, environment=CPU), [], "Evidence: not measured on CUDA, so never a reason for COMPILED"),
+        ],
+    )
+    def it_says_eager_for_any_one_reason(self, compiled: ProbeRecord, others: list[ProbeRecord], line: str) -> None:
+        verdict = benchmark_verdict([EAGER, compiled, *others])
+        assert verdict.decision == "EAGER"
+        assert (False, line) in verdict.lines
+
+    def it_does_not_take_an_inconclusive_accuracy_for_a_pass(self) -> None:
+        assert benchmark_verdict([EAGER, FAST], [compared(AccuracyState.INCONCLUSIVE)]).decision == "EAGER"
+
+    def it_lets_the_worse_of_two_regimes_speak(self) -> None:
+        growing = broken(regime=Regime.GROWING)
+        assert benchmark_verdict([EAGER, growing, FAST]).decision == "EAGER"
+        assert benchmark_verdict([EAGER, FAST, growing]).decision == "EAGER"
+
+    @pytest.mark.parametrize("probes", [[], [EAGER], [FAST], [replace(EAGER, passed=0), FAST]])
+    def it_is_inconclusive_without_both_modes(self, probes: list[ProbeRecord]) -> None:
+        assert benchmark_verdict(probes).decision == "INCONCLUSIVE"
+
+    def it_prints_the_table_what_failed_and_the_decision(self) -> None:
+        text = printed(benchmark_table([EAGER, broken(), REHEARSED]))
+        assert "36,000 ± 900" in text
+        assert "3,000 ± 100 ms" in text
+        assert "compiled (rehearsal)" in text
+        assert "0/5 successful" in text
+        assert text.count("compiled fails at return output * self.weight (external/kronos/model/module.py:265)") == 1
+        assert text.strip().endswith("DECISION: EAGER MODE")
+
+
+class DescribeProbes:
+    def it_tells_each_probe_and_why_it_failed(self) -> None:
+        skipped = probe("x", outcome=Outcome.SKIPPED, passed=0, figures=ProbeFigures(), environment=None)
+        skipped = replace(skipped, skipped_reason="GPU is busy", candidate="torch=2.15.0")
+        text = printed(probe_table([EAGER, broken(), REHEARSED, skipped], [compared(AccuracyState.VOID)]))
+        assert "kronos: eager" in text
+        assert "on CUDA" in text
+        assert "compiled: RuntimeError at return output * self.weight (external/kronos/model/module.py:265)" in text
+        assert "overwritten by a subsequent run." in text
+        assert "\nmore" not in text
+        assert "x @ torch=2.15.0: skipped, GPU is busy" in text
+        assert "compiled against eager: accuracy void (as told), 1.50 times as fast" in text
+
+
+class DescribeVerification:
+    def it_shows_states_counts_and_times(self) -> None:
+        checks = (
+            DeploymentCheckFacts(1, "no CUDA graph errors", "bad", 3, 3, AT, AT, None, AT),
+            DeploymentCheckFacts(4, "Kronos inference times are normal", "unknown", 0, 0, None, None, None, AT),
+        )
+        text = printed(verification_table(checks))
+        assert "After the deployment, since 2026-11-23 06:00 UTC" in text
+        assert "bad" in text
+        assert "unknown" in text
+        never = replace(checks[0], since=None)
+        assert "no deployment is known" in printed(verification_table((never,)))
+
+
+@dataclass(frozen=True)
+class Scan:
+    source: str = "trading"
+    counts: ScanCounts = field(default_factory=lambda: ScanCounts(bytes=2048, lines=20, lag_bytes=4096))
+    findings_by_signature: dict[str, int] = field(default_factory=lambda: {"graph_reuse": 2, "recompile": 0})
+    gaps: int = 0
+    first_run: bool = False
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    content: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return self.content
+
+
+class DescribeScans:
+    def it_tells_what_is_new_in_each_log(self) -> None:
+        torn = Scan("torn", gaps=1, notes=("3 bytes are not utf-8",))
+        scans = [Scan(), Scan("other", problem="permission denied"), Scan("new", first_run=True), torn]
+        text = printed(scan_table(scans))
+        assert "1 gap: bytes vanished unread" in text
+        assert "3 bytes are not utf-8" in text
+        assert "trading  2 KiB     20  4 KiB  graph_reuse ×2" in text
+        assert "could not be read: permission denied" in text
+        assert "first scan: history" in text
+        assert "recompile" not in text
+
+    def it_tells_what_one_file_holds(self) -> None:
+        record = "\x1b[31mERROR\x1b[0m [bold]\n" + "line\n" * 20
+        finding = {"signature": "graph_reuse", "count": 2, "first_line": 7, "fingerprint": "f", "record": record}
+        sample = {"metric": "kronos_inference_ms", "symbol": None, "count": 2, "p50": 3000.0, "p95": 4e3, "max": 4e3}
+        content = {"records": 30, "lines": 40, "bytes": 5000, "undecodable": 3, "truncated": 0}
+        text = printed(file_report_table(Report({**content, "findings": [finding], "samples": [sample]})))
+        assert "5 KiB, 40 lines, 30 records; 3 undecodable" in text
+        assert "ERROR [bold]" in text
+        assert "… 9 more lines" in text
+        assert "3,000" in text
+        empty = printed(file_report_table(Report({**content, "findings": [], "samples": []})))
+        assert "no finding" in empty
