@@ -46,7 +46,7 @@ def _scan_file(path: Path, form: Form) -> None:
 
     report = scan_single_file(path, load().settings if Path("kronos_health.toml").exists() else None)
     if form is Form.JSON:
-        typer.echo(json.dumps(report.to_json(), ensure_ascii=False))
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
     else:
         out.print(file_report_table(report))
     raise typer.Exit(1 if is_serious(report) else 0)

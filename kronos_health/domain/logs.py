@@ -131,6 +131,7 @@ class ScanResult:
     tallies: tuple[Tally, ...] = ()
     known: tuple[str, ...] = ()  # ids of the generations the scan knew: another scan's new one means it came second
     completed_since_reuse: int = 0  # predictions completed after this scan's last graph_reuse; all where there is none
+    host: str = ""  # the machine it was read on
     notes: tuple[str, ...] = ()  # read all the same, but worth a line: bytes of another encoding, records over the cap
 
 
@@ -153,7 +154,7 @@ class FindingGroup:
 
 @dataclass(frozen=True, slots=True)
 class SampleStatistics:
-    """Stored samples of one metric and subject; percentiles by nearest rank, so each is a value that was really seen."""
+    """Stored samples of one metric and subject; percentiles by nearest rank: each is a value that was really seen."""
 
     source: str
     metric: str

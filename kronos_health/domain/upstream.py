@@ -80,7 +80,7 @@ class DriftChanges:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """When a subject was last looked up, and since when that has failed; ``unknown_since`` is ``None`` while it works."""
+    """When a subject was last looked up, and since when that fails; ``unknown_since`` is ``None`` while it works."""
 
     subject: str
     last_ok_at: datetime | None

@@ -42,9 +42,9 @@ class Scanned(Protocol):
 
 
 class FileReport(Protocol):
-    """What reading one file whole came to; ``to_json`` has the keys that ``scan --file --format json`` prints."""
+    """What reading one file whole came to; ``as_json`` has the keys that ``scan --file --format json`` prints."""
 
-    def to_json(self) -> dict[str, Any]: ...
+    def as_json(self) -> dict[str, Any]: ...
 
 
 def probe_table(probes: Sequence[ProbeRecord], comparisons: Sequence[Comparison] = ()) -> RenderableType:
@@ -142,7 +142,7 @@ def scan_table(summaries: Iterable[Scanned]) -> RenderableType:
 
 def file_report_table(report: FileReport) -> RenderableType:
     """What one file holds: findings with the first record of each kind, samples, and how much was read."""
-    content = report.to_json()
+    content = report.as_json()
     parts: list[RenderableType] = [_counts(content)]
     if content["findings"]:
         parts.append(_findings(content["findings"]))

@@ -194,7 +194,7 @@ class Scan:
 class Report:
     content: dict[str, Any]
 
-    def to_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         return self.content
 
 

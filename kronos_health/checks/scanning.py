@@ -1,0 +1,185 @@
+"""Scan: read what is new in a log and commit cursor, findings, samples, gaps and alerts in one transaction."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from kronos_health.alerts import recording
+from kronos_health.checks.context import CheckError, Context, require_known
+from kronos_health.checks.observations import logs as observations
+from kronos_health.checks.observations.logs import COMPLETED, NewFindings, NewSamples
+from kronos_health.checks.pulse import pulse
+from kronos_health.domain.alerts import Observation
+from kronos_health.domain.logs import FindingGroup, ScanCounts, ScanResult, Severity
+from kronos_health.logs.catalogue import Catalogue, load_catalogue
+from kronos_health.logs.errors import CatalogueError, LogProblem
+from kronos_health.logs.report import FileReport
+from kronos_health.logs.report import scan_file as read_file
+from kronos_health.logs.scanner import scan_source
+from kronos_health.settings import Settings
+from kronos_health.settings.models import Source
+from kronos_health.store import logs as store
+from kronos_health.store.database import reading, writing
+from kronos_health.store.errors import CursorMoved
+
+# Another scan of the same log came first: its result stands, and this one only has to look again.
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSummary:
+    """What one scan committed. ``serious`` says that something of severity warning or above was found."""
+
+    source: str
+    scan_id: str
+    counts: ScanCounts
+    findings_by_signature: dict[str, int]
+    samples: int
+    gaps: int
+    first_run: bool
+    problem: str | None
+    serious: bool
+    notes: tuple[str, ...] = ()
+
+
+def scan(context: Context, source_name: str) -> ScanSummary:
+    """Scan one configured log from its cursor. A log that cannot be read is a problem in the summary, and unknown.
+
+    Raises :class:`CheckError` for an unknown source or a wrong catalogue, ``StoreError`` when nothing could be stored:
+    the next scan then begins where this one did.
+    """
+    require_known("source", source_name, context.settings.sources)
+    source, catalogue = context.settings.sources[source_name], _catalogue(context.settings)
+    with pulse(context, "scan", source_name) as state:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                summary = _scan_once(context, source_name, source, catalogue)
+                break
+            except CursorMoved:
+                if attempt == _ATTEMPTS:
+                    raise
+        if summary.problem or summary.serious:
+            state.attention(summary.problem or "findings")
+        return summary
+
+
+def scan_single_file(path: Path, settings: Settings | None = None) -> FileReport:
+    """Read a file whole and store nothing. Raises :class:`CheckError` with one line when it cannot be read."""
+    try:
+        if settings is None:
+            return read_file(path)
+        return read_file(path, logs=settings.logs, catalogue=_catalogue(settings))
+    except LogProblem as problem:
+        raise CheckError(str(problem)) from problem
+
+
+def is_serious(report: FileReport, catalogue: Catalogue | None = None) -> bool:
+    """Whether a file holds anything of severity warning or above."""
+    known = catalogue or load_catalogue()
+    found = (known.signature(item.signature) for item in report.findings)
+    return any(signature is None or signature.severity is not Severity.INFO for signature in found)
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    try:
+        return load_catalogue(settings.logs.catalogue, settings.logs.patterns)
+    except CatalogueError as error:
+        raise CheckError(str(error)) from error
+
+
+def _scan_once(context: Context, name: str, source: Source, catalogue: Catalogue) -> ScanSummary:
+    with reading(context.engine) as connection:
+        known = store.known_generations(connection, name)
+    logs, host = context.settings.logs, socket.gethostname()
+    result = scan_source(name, source, logs, catalogue, known, context.now(), host=host)
+    with writing(context.engine) as connection:
+        scan_id = store.apply_scan(connection, result, source, context.now())
+        groups = store.findings_of_scan(connection, scan_id)
+        seen = _observe(context, connection, result, groups, catalogue)
+        recording.record(connection, seen, context.settings, context.now())
+    return _summary(result, scan_id, groups)
+
+
+def _summary(result: ScanResult, scan_id: str, groups: tuple[FindingGroup, ...]) -> ScanSummary:
+    counted = Counter(finding.signature for _generation, finding in result.findings)
+    for tally in result.tallies:
+        counted[tally.signature] += tally.count
+    return ScanSummary(
+        source=result.source,
+        scan_id=scan_id,
+        counts=result.counts,
+        findings_by_signature=dict(counted),
+        samples=len(result.samples),
+        gaps=len(result.gaps),
+        first_run=result.first_run,
+        problem=result.problem,
+        serious=any(group.severity is not Severity.INFO for group in groups) or bool(result.gaps),
+        notes=result.notes,
+    )
+
+
+def _observe(
+    context: Context, connection: Connection, result: ScanResult, groups: tuple[FindingGroup, ...], catalogue: Catalogue
+) -> list[Observation]:
+    """Everything this scan says, for the alert policy. History of a first run is told once and pages nobody."""
+    settings, now, readable = context.settings, context.now(), result.problem is None
+    source = settings.sources[result.source]
+    found = _by_signature(groups, catalogue)
+    seen = [observations.of_readability(result.source, result.problem, result.counts.lag_bytes)]
+    if result.first_run:
+        if readable:
+            seen.append(observations.of_history(result.source, found, result.counts.lines, now))
+        return seen
+    watched = {
+        signature.name: (signature.title, signature.next_step, signature.severity)
+        for signature in catalogue.signatures
+        if signature.severity is not Severity.INFO
+    }
+    seen += observations.of_signatures(
+        result.source, watched, found, readable=readable, completed_since_hit=result.completed_since_reuse
+    )
+    bounds = {name: getattr(settings.bounds, name) for name in type(settings.bounds).model_fields}
+    seen += observations.of_bounds(result.source, bounds, _by_metric(result), readable=readable)
+    last = store.last_seen(connection, result.source, COMPLETED)
+    seen.append(observations.of_silence(result.source, last, source.cadence_seconds, now, readable=readable))
+    seen += [observations.of_gap(result.source, gap) for gap in result.gaps]
+    return seen
+
+
+def _by_signature(groups: tuple[FindingGroup, ...], catalogue: Catalogue) -> list[NewFindings]:
+    """Groups of one signature put together: an alert is about a signature, not about each of its fingerprints."""
+    together: dict[str, list[FindingGroup]] = defaultdict(list)
+    for group in groups:
+        together[group.signature].append(group)
+    return [_new_findings(name, parts, catalogue) for name, parts in together.items()]
+
+
+def _new_findings(name: str, parts: list[FindingGroup], catalogue: Catalogue) -> NewFindings:
+    signature, first = catalogue.signature(name), min(parts, key=lambda part: part.first_at)
+    return NewFindings(
+        signature=name,
+        severity=first.severity,
+        count=sum(part.count for part in parts),
+        title=signature.title if signature else name,
+        next_step=signature.next_step if signature else "kronos-health verify",
+        first_at=first.first_at,
+        last_at=max(part.last_at for part in parts),
+        record=first.record,
+        reasons=tuple(dict.fromkeys(part.reason for part in parts if part.reason)),
+        finding_id=first.finding_id,
+    )
+
+
+def _by_metric(result: ScanResult) -> list[NewSamples]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for _generation, sample in result.samples:
+        values[sample.metric].append(sample.value)
+    return [
+        NewSamples(metric, len(numbers), statistics.median(numbers), max(numbers)) for metric, numbers in values.items()
+    ]

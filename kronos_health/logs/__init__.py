@@ -1,0 +1,1 @@
+"""Reads logs through their rotations: generations, records, signatures, samples. Free of databases and torch."""

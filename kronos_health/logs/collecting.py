@@ -1,0 +1,125 @@
+"""Turns records with a hit into findings, samples and tallies, ready to be stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from kronos_health.domain.logs import Finding, Sample, Severity, Tally
+from kronos_health.logs.fingerprint import VERSION, fingerprint
+from kronos_health.logs.masking import mask
+from kronos_health.logs.matcher import Match, Matcher
+from kronos_health.logs.reading import RawRecord
+from kronos_health.logs.text import RecordText
+from kronos_health.logs.times import Clock
+
+REUSE = "graph_reuse"
+COMPLETED = "prediction_completed"
+_MARGIN = 4096  # text beside a cut is masked with the rest, so that no half of a secret shows
+_REASON_CHARS = 500
+_SUBJECT_CHARS = 64
+_TallyKey = tuple[str, str, datetime]
+
+
+@dataclass(slots=True)
+class Kept:
+    """What was collected of one generation."""
+
+    findings: list[Finding] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+    tallies: dict[_TallyKey, Tally] = field(default_factory=dict)
+    completed: int = 0  # predictions since the last graph reuse, or since the beginning
+    reused: bool = False
+
+
+@dataclass(slots=True)
+class Collector:
+    """Collects what ``matcher`` finds. ``counts`` holds the findings so far per fingerprint, over the whole scan."""
+
+    matcher: Matcher
+    encoding: str
+    stored_chars: int
+    per_fingerprint: int
+    now: datetime
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def take(self, record: RawRecord, clock: Clock, kept: Kept) -> int:
+        """Add what ``record`` says to ``kept``; returns how many rows that will be."""
+        text, within = decoded(record, self.encoding)
+        matches = self.matcher.signatures(record.raw, text, within)
+        samples = list(self.matcher.samples(record.raw, text, within))
+        if not matches and not samples:
+            return 0
+        seen_at = self._time(record, text, clock)
+        for match in matches:
+            if match.signature.severity is Severity.INFO:
+                self._tally(match, seen_at or self.now, kept)
+            else:
+                self._finding(match, record, text, seen_at, kept)
+        for metric, subject, value in samples:
+            cut = subject[:_SUBJECT_CHARS] if subject else None
+            kept.samples.append(Sample(metric, cut, value, seen_at, record.start))
+        return len(matches) + len(samples)
+
+    def _time(self, record: RawRecord, text: RecordText, clock: Clock) -> datetime | None:
+        """Its own time; else that of the nearest record before it, which it was written after."""
+        own = clock.time_of(text.shown)
+        if own is not None:
+            return own
+        heads = (head.decode(self.encoding, errors="replace") for head in record.before())
+        return next((at for head in heads if (at := clock.time_of(head)) is not None), None)
+
+    def _tally(self, match: Match, at: datetime, kept: Kept) -> None:
+        if match.signature.name == COMPLETED:
+            kept.completed += 1
+        subject = (match.subject or "")[:_SUBJECT_CHARS]
+        bucket = at.replace(second=0, microsecond=0)
+        key = (match.signature.name, subject, bucket)
+        tally = kept.tallies.get(key) or Tally(*key, 0, at, at)
+        kept.tallies[key] = Tally(*key, tally.count + 1, min(tally.first_at, at), max(tally.last_at, at))
+
+    def _finding(self, match: Match, record: RawRecord, text: RecordText, at: datetime | None, kept: Kept) -> None:
+        name = match.signature.name
+        if name == REUSE:
+            kept.reused, kept.completed = True, 0
+        key = fingerprint(name, text.unprefixed, match.reason or match.message)
+        self.counts[key] += 1
+        shown = self.counts[key] <= self.per_fingerprint
+        kept.findings.append(
+            Finding(
+                signature=name,
+                severity=match.signature.severity,
+                start_offset=record.start,
+                end_offset=record.end,
+                line=record.line,
+                seen_at=at,
+                fingerprint=key,
+                fingerprint_version=VERSION,
+                reason=mask(match.reason[:_REASON_CHARS]) if match.reason else None,
+                record=stored_text(text.shown, self.stored_chars) if shown else "",
+                truncated=record.truncated,
+            )
+        )
+
+
+def decoded(record: RawRecord, encoding: str) -> tuple[RecordText, int | None]:
+    """The record's text; where it was cut, also how much of ``searched`` is its own: the rest is the next record's."""
+    text = RecordText(record.raw.decode(encoding, errors="replace"))
+    if not record.truncated:
+        return text, None
+    return text, len(RecordText(record.raw[: record.own].decode(encoding, errors="replace")).searched)
+
+
+def stored_text(text: str, limit: int) -> str:
+    """``text`` with secrets masked, in at most about ``limit`` characters: beginning and end, the middle left out."""
+    if len(text) <= limit + 2 * _MARGIN:
+        masked = mask(text)
+        return masked if len(masked) <= limit else _without_middle(masked, masked, len(masked), limit)
+    half = limit // 2
+    return _without_middle(mask(text[: half + _MARGIN]), mask(text[-half - _MARGIN :]), len(text), limit)
+
+
+def _without_middle(beginning: str, end: str, length: int, limit: int) -> str:
+    half = limit // 2
+    return f"{beginning[:half]}\n… {length - 2 * half:,} characters left out …\n{end[-half:]}"

@@ -1,0 +1,174 @@
+"""Which generation of a log an opened file is: decided by content, with inode and path as hints only.
+
+A file continues a known generation when its beginning has the hash that was stored (over at most 1024 bytes) and the
+bytes before the stored offset have theirs (at most 256). The longest matching offset wins. So a renamed, copied or
+compressed file goes on where reading stopped, and a file that took over a name or an inode starts anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from kronos_health.domain.logs import Generation
+from kronos_health.logs.opening import HEAD_LENGTH, OpenLog
+
+TAIL_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """An opened file and the generation it is; ``None``: a new one."""
+
+    log: OpenLog
+    generation: Generation | None
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """Hexadecimal SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def hint_of(host: str, device: int, inode: int, size: int, modified_ns: int) -> str:
+    """What a file looks like from outside; equal while nothing was written to it."""
+    return f"{sha256(host.encode())[:8]}:{device}:{inode}:{size}:{modified_ns}"
+
+
+def fits(generation: Generation, log: OpenLog) -> bool:
+    """Whether ``log`` continues ``generation``: equal beginning, and equal bytes before the offset."""
+    if generation.head_length > len(log.head) or sha256(log.head[: generation.head_length]) != generation.head_sha256:
+        return False
+    return _continues(generation, log)
+
+
+def _continues(generation: Generation, log: OpenLog) -> bool:
+    tail = log.content.read(generation.offset - generation.tail_length, generation.tail_length)
+    return len(tail) == generation.tail_length and sha256(tail) == generation.tail_sha256
+
+
+def assign(logs: Iterable[OpenLog], known: Sequence[Generation]) -> tuple[Assignment, ...]:
+    """Give each file its generation, each generation one file. Files that only repeat another one are left out."""
+    waiting = [log for log in logs if log.head]
+    pairs = sorted(_pairs(waiting, known), key=lambda pair: (-pair[0].offset, *_hints(*pair)))
+    taken: dict[int, Generation] = {}
+    owned: set[str] = set()
+    for generation, log in pairs:
+        if log.descriptor not in taken and generation.id not in owned:
+            taken[log.descriptor] = generation
+            owned.add(generation.id)
+    result = [Assignment(log, taken[log.descriptor]) for log in waiting if log.descriptor in taken]
+    # The longest of several equal files is looked at first, so that a copy under way is seen as one.
+    rest = sorted((log for log in waiting if log.descriptor not in taken), key=lambda log: (-log.size, not log.live))
+    for log in rest:
+        _place(log, result)
+    return tuple(result)
+
+
+def _pairs(logs: Sequence[OpenLog], known: Sequence[Generation]) -> Iterator[tuple[Generation, OpenLog]]:
+    by_head: dict[tuple[int, str], list[Generation]] = {}
+    for generation in known:
+        by_head.setdefault((generation.head_length, generation.head_sha256), []).append(generation)
+    lengths = sorted({length for length, _ in by_head})
+    for log in logs:
+        for length in lengths:
+            if length <= len(log.head):
+                for generation in by_head.get((length, sha256(log.head[:length])), ()):
+                    if _continues(generation, log):
+                        yield generation, log
+
+
+def _place(log: OpenLog, result: list[Assignment]) -> None:
+    """Put a file without a generation into ``result``: as new, in place of a shorter copy of it, or not at all."""
+    for index, other in enumerate(result):
+        if _own_inode(log, other):
+            continue
+        if _repeats(log, other.log):
+            return
+        if other.generation is not None and _repeats(other.log, log) and fits(other.generation, log):
+            result[index] = Assignment(log, other.generation)
+            return
+    if log.named:
+        result.append(Assignment(log, None))
+
+
+def _own_inode(log: OpenLog, other: Assignment) -> bool:
+    """Whether a live file was surely written, not copied: the generation it resembles still has its old inode."""
+    generation = other.generation
+    return log.live and generation is not None and other.log.inode == generation.inode != log.inode
+
+
+def _hints(generation: Generation, log: OpenLog) -> tuple[bool, bool, int]:
+    """Sorts the likelier of two files with the same content first."""
+    return log.inode != generation.inode, os.path.realpath(log.path) != generation.path, -log.size
+
+
+def _repeats(log: OpenLog, other: OpenLog) -> bool:
+    """Whether ``log`` holds nothing that ``other`` does not: a copy, or a file being compressed."""
+    common = min(len(log.head), len(other.head))
+    if log.head[:common] != other.head[:common]:
+        return False
+    if common < HEAD_LENGTH:
+        return len(log.head) <= len(other.head)
+    size = _size(log)
+    tail = bytes(log.content.read(size - TAIL_LENGTH, TAIL_LENGTH))
+    return tail == bytes(other.content.read(size - TAIL_LENGTH, TAIL_LENGTH))
+
+
+def _size(log: OpenLog) -> int:
+    """The decompressed size; a compressed file is read to its end for it."""
+    offset, step = 0, 8 * 1024**2
+    while log.content.known_size is None:
+        log.content.read(offset, step)
+        offset += step
+    return log.content.known_size
+
+
+def new_generation(identifier: str, source: str, log: OpenLog, now: datetime) -> Generation:
+    """A generation of which nothing has been read."""
+    return Generation(
+        id=identifier,
+        source=source,
+        path=os.path.realpath(log.path),
+        inode=log.inode,
+        compression=log.content.compression,
+        head_sha256=sha256(log.head),
+        head_length=len(log.head),
+        tail_sha256=sha256(b""),
+        tail_length=0,
+        offset=0,
+        line=0,
+        size_seen=0,
+        first_seen_at=now,
+        last_seen_at=now,
+    )
+
+
+def seen_in(generation: Generation, log: OpenLog) -> Generation:
+    """``generation`` with what its file says of it: where it is now, and a longer beginning where there is one."""
+    return replace(
+        generation,
+        path=os.path.realpath(log.path),
+        inode=log.inode,
+        compression=log.content.compression,
+        head_sha256=sha256(log.head),
+        head_length=len(log.head),
+    )
+
+
+def proves(log: OpenLog, head: bytes, tail: bytes, offset: int) -> bool:
+    """Whether what was read is still there: a file truncated and written again meanwhile is another generation."""
+    if log.content.compression is not None:
+        return True
+    begin = log.content.read(0, len(head))
+    if bytes(begin) != head:
+        return False
+    return bytes(log.content.read(offset - len(tail), len(tail))) == tail
+
+
+def remembered_paths(known: Iterable[Generation]) -> tuple[Path, ...]:
+    """Where unfinished generations were last seen: a link that was turned elsewhere leaves its old file behind."""
+    return tuple(Path(generation.path) for generation in known if not generation.finished)

@@ -1,0 +1,128 @@
+"""What the beginning of a line says about the record it is in.
+
+A *header* always starts a record. A *glog* line starts one unless it repeats the prefix of the record it follows (torch
+writes its prefix before every line of a message). A *traceback* starts one unless it belongs to the record before it. A
+*bare* line is a message of torch or ``warnings`` without any stamp. Everything else continues what stands above it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+OTHER, HEADER, GLOG, TRACEBACK, BARE = range(5)
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+Positions = np.ndarray[Any, np.dtype[np.int64]]
+
+# No header is longer than this; longer lines are judged by their beginning.
+LINE_HEAD = 400
+
+_LEVELS = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|EXCEPTION|FATAL|CRITICAL)"
+_PREFIX = rb"(?:\x1b\[[\d;]*m|\[rank\d+\]:? ?)*"
+_GLOG = rb"[VDIWEFC]\d{4} \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)?(?: [^\s\]]+:\d+\])?(?: \[[^\]\s]*\])*"
+_MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_HEADER = (
+    rb"[\[(]?\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d",  # 2025-10-30 09:08, also bracketed
+    rb"[\[(]?\d\d:\d\d:\d\d[., \])|]",  # 09:08:09,123
+    _MONTH + rb" [ \d]\d \d\d:\d\d:\d\d\s",  # syslog
+    _LEVELS + rb"(?::[\w.]+:| \d\d-\d\d \d\d:\d\d)",  # logging.basicConfig; vLLM
+    rb"\[" + _LEVELS + rb" *\]",
+    rb'\{"',  # JSON lines
+)
+_TRACEBACK = rb"(?:  \+ Exception Group )?Traceback \(most recent call last\):"
+_BARE = (
+    rb"(?:skipping|disabling) cudagraphs? (?:due|for)\b",
+    rb"torch\._dynamo hit config\.",
+    rb"\S+\.py:\d+: \w*Warning: ",
+)
+_LINE = re.compile(
+    _PREFIX
+    + rb"(?:(?P<header>%b)|(?P<glog>%b)|(?P<traceback>%b)|(?P<bare>%b))"
+    % (b"|".join(_HEADER), _GLOG, _TRACEBACK, b"|".join(_BARE))
+)
+_KINDS = {"header": HEADER, "glog": GLOG, "traceback": TRACEBACK, "bare": BARE}
+_GLOG_LINE = re.compile(_PREFIX + rb"(?P<prefix>" + _GLOG + rb")(?P<rest>[^\n]*)")
+_LEVEL = re.compile(rb"\b" + _LEVELS + rb"\b")
+_QUIET = {b"TRACE", b"DEBUG", b"INFO", b"NOTICE"}
+_CHAIN = re.compile(
+    rb"[\s|+]*(?:During handling of the above exception|The above exception was the direct cause)|[\s|+]*\+-"
+)
+# A stamp such as 2025-10-30 09:08, byte by byte between these; the common case, decided for all lines at once.
+_LOW = np.frombuffer(b"0000-00-00 00:00", np.uint8)
+_HIGH = np.frombuffer(b"9999-99-99 99:99", np.uint8)
+# Bytes a start can begin with; a space only begins an exception group's.
+_CANDIDATE = np.zeros(256, np.bool_)
+_CANDIDATE[
+    np.frombuffer(
+        b"\x1b[({/<_.~ 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        np.uint8,
+    )
+] = True
+
+
+def classify(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """The kind of each line of ``array`` that begins at ``starts``."""
+    kinds = np.zeros(len(starts), np.uint8)
+    stamped = _stamped(array, starts)
+    kinds[stamped] = HEADER
+    first = array[starts]
+    unsure = _CANDIDATE[first] & ~stamped
+    # The many indented lines are not worth a look each: only "  +" can begin an exception group.
+    follows = array[np.minimum(starts + 2, len(array) - 1)]
+    unsure &= (first != 32) | (follows == 43)
+    for index in np.flatnonzero(unsure).tolist():
+        start = int(starts[index])
+        kinds[index] = kind_of(array[start : start + LINE_HEAD].tobytes())
+    return kinds
+
+
+def _stamped(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    width = len(_LOW)
+    result = np.zeros(len(starts), np.bool_)
+    fits = starts <= len(array) - width
+    if fits.any():
+        windows = np.lib.stride_tricks.sliding_window_view(array, width)[starts[fits]]
+        windows[windows == 84] = 32  # "T" between date and time is as good as a space; a "T" elsewhere fails either way
+        result[fits] = ((windows >= _LOW) & (windows <= _HIGH)).all(axis=1)
+    return result
+
+
+def kind_of(line: bytes) -> int:
+    """The kind of one line."""
+    found = _LINE.match(line)
+    return _KINDS[found.lastgroup] if found and found.lastgroup else OTHER
+
+
+def glog_parts(line: bytes) -> tuple[bytes, bytes] | None:
+    """Prefix and message of a glog line; ``None`` if it is none."""
+    found = _GLOG_LINE.match(line)
+    return (found["prefix"], found["rest"].rstrip(b"\r")) if found else None
+
+
+def repeats_prefix(first: bytes, line: bytes) -> bool:
+    """Whether the glog ``line`` carries on the message that begins with ``first``.
+
+    torch prints the whole prefix again before each further line; the same text again is a second message of the same
+    millisecond.
+    """
+    head, other = glog_parts(first), glog_parts(line)
+    if head is None or other is None or head[0] != other[0]:
+        return False
+    indented = not other[1].strip() or other[1].startswith(b"  ")
+    return indented or (head[0].rstrip().endswith(b"]") and head[1] != other[1])
+
+
+def is_quiet(line: bytes) -> bool:
+    """Whether a header's level says that nothing went wrong: a traceback after it is another event."""
+    glog = glog_parts(line)
+    if glog is not None:
+        return glog[0][:1] in {b"V", b"D", b"I"}
+    found = _LEVEL.search(line)
+    return found is not None and found.group() in _QUIET
+
+
+def is_chain(line: bytes) -> bool:
+    """Whether a line announces that the next traceback belongs to the one before."""
+    return _CHAIN.match(line) is not None

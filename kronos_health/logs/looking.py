@@ -1,0 +1,87 @@
+"""Looks at all files of a log at once: opens them, so that a rotation in between can neither hide nor double one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kronos_health.domain.logs import Generation
+from kronos_health.logs.discovery import Candidate, discover, same_files
+from kronos_health.logs.errors import LogProblem
+from kronos_health.logs.generation import hint_of, remembered_paths
+from kronos_health.logs.opening import OpenLog, open_log
+
+_ATTEMPTS = 5
+
+
+@dataclass(slots=True)
+class Look:
+    """The files of a log at one moment.
+
+    ``unchanged`` generations are in files to which nothing was written since they were read to their end; those were
+    not opened. ``certain`` is ``False`` where a file could not be identified: then nothing is said to have vanished.
+    """
+
+    logs: list[OpenLog] = field(default_factory=list)
+    unchanged: list[Generation] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    certain: bool = True
+    candidates: int = 0
+
+    def close(self) -> None:
+        """Close every opened file."""
+        for log in self.logs:
+            os.close(log.descriptor)
+        self.logs.clear()
+
+
+@contextmanager
+def looked(live: Path, known: Sequence[Generation], host: str) -> Iterator[Look]:
+    """All files of the log ``live``, opened; closed at the end."""
+    look = _stable(live, known, host)
+    try:
+        yield look
+    finally:
+        look.close()
+
+
+def _stable(live: Path, known: Sequence[Generation], host: str) -> Look:
+    """Look again while files are being renamed: names and inodes must be the same before and after opening."""
+    remembered = remembered_paths(known)
+    look = Look()
+    for _attempt in range(_ATTEMPTS):
+        look.close()
+        try:
+            before = discover(live, remembered)
+            look = _open(before, known, host)
+            if same_files(before, discover(live, remembered)):
+                return look
+        except OSError as error:
+            look.close()
+            return Look(problems=[f"{live} cannot be looked for ({error.strerror}: {error.filename})."], certain=False)
+    look.certain = False
+    return look
+
+
+def _open(candidates: Sequence[Candidate], known: Sequence[Generation], host: str) -> Look:
+    settled = {item.hint: item for item in known if item.hint and (item.finished or item.offset >= item.size_seen)}
+    look = Look(candidates=len(candidates))
+    for item in candidates:
+        generation = settled.get(hint_of(host, item.device, item.inode, item.size, item.modified_ns))
+        if generation is not None:
+            look.unchanged.append(generation)
+            continue
+        try:
+            log = open_log(item.path, live=item.live)
+        except FileNotFoundError:
+            look.certain = False  # renamed meanwhile: the second look will differ
+        except LogProblem as problem:
+            look.problems.append(str(problem))
+            look.certain = False
+        else:
+            log.named = item.named
+            look.logs.append(log)
+    return look

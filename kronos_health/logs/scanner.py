@@ -1,0 +1,327 @@
+"""Scans one log from where the last scan stopped, through all its rotations. Reads files, stores nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import uuid6
+
+from kronos_health.domain.logs import Gap, Generation, ScanCounts, ScanResult, Tally
+from kronos_health.logs.catalogue import Catalogue
+from kronos_health.logs.collecting import Collector, Kept
+from kronos_health.logs.discovery import is_sibling
+from kronos_health.logs.errors import LogProblem
+from kronos_health.logs.generation import (
+    Assignment,
+    assign,
+    fits,
+    hint_of,
+    new_generation,
+    proves,
+    seen_in,
+    sha256,
+)
+from kronos_health.logs.looking import Look, looked
+from kronos_health.logs.matcher import Matcher
+from kronos_health.logs.opening import OpenLog, check_encoding, check_text
+from kronos_health.logs.reading import Budget, Progress, Reading
+from kronos_health.logs.records import Caps
+from kronos_health.logs.times import Clock, zone_named
+from kronos_health.settings.models import Logs, Source
+
+# A file changed so lately may change again within the same tick of its clock: its looks prove nothing yet.
+_RACY_SECONDS = 2.0
+_UNKNOWN_SIZE = 1 << 62
+# A finished generation is remembered while its file is seen, and that is written down this often.
+_REMEMBER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The clocks of a scan: monotonic for budgets, wall for the age of files, and how to wait for quiet."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What one scan knows and has gathered."""
+
+    name: str
+    live: Path
+    logs: Logs
+    known: tuple[Generation, ...]
+    now: datetime
+    host: str
+    clocks: Clocks
+    encoding: str
+    collector: Collector
+    budget: Budget
+    clock_of: Callable[[OpenLog], Clock]
+    first_run: bool
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    changed: list[tuple[Generation, Generation | None]] = field(default_factory=list)  # (new, old)
+    kept: list[tuple[str, Kept]] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    counts: ScanCounts = field(default_factory=ScanCounts)
+
+
+def scan_source(
+    name: str,
+    source: Source,
+    logs: Logs,
+    catalogue: Catalogue,
+    known: Sequence[Generation],
+    now: datetime,
+    *,
+    host: str = "",
+    clocks: Clocks | None = None,
+) -> ScanResult:
+    """Read what is new in the log ``source`` called ``name``, given its ``known`` generations.
+
+    Nothing is stored: the result holds all that one transaction has to commit. A log that cannot be read gives a result
+    with ``problem``; whatever could be read beside it is in the result all the same. ``now`` is aware UTC.
+    """
+    clocks = clocks or Clocks()
+    started = clocks.monotonic()
+    try:
+        scan = _begin(name, source, logs, catalogue, tuple(known), now, host, clocks)
+    except LogProblem as problem:
+        return _result_of_problem(name, tuple(known), now, host, f"sources.{name}: {problem}")
+    with looked(scan.live, scan.known, host) as look:
+        scan.problems += look.problems
+        assignments = _assignments(scan, look)
+        for assignment in assignments:
+            _read(scan, assignment)
+        _note_vanished(scan, look, assignments)
+        _judge(scan, look)
+    return _result(scan, timedelta(seconds=clocks.monotonic() - started))
+
+
+def _begin(
+    name: str,
+    source: Source,
+    logs: Logs,
+    catalogue: Catalogue,
+    known: tuple[Generation, ...],
+    now: datetime,
+    host: str,
+    clocks: Clocks,
+) -> _Scan:
+    check_encoding(source.encoding)
+    zone = zone_named(source.timezone)
+    matcher = Matcher(catalogue, source.encoding)
+    return _Scan(
+        name=name,
+        live=Path(source.path).absolute(),
+        logs=logs,
+        known=known,
+        now=now,
+        host=host,
+        clocks=clocks,
+        encoding=source.encoding,
+        collector=Collector(matcher, source.encoding, logs.stored_record_chars, logs.findings_per_fingerprint, now),
+        budget=Budget(logs.max_bytes, clocks.monotonic() + logs.max_seconds, logs.max_events, clocks.monotonic),
+        clock_of=lambda log: Clock(zone, datetime.fromtimestamp(log.modified_ns / 1e9, UTC)),
+        first_run=not known or any(not item.finished and item.offset < item.history_until for item in known),
+    )
+
+
+def _assignments(scan: _Scan, look: Look) -> list[Assignment]:
+    """Which generation each file is, oldest file first; copies of files that were not opened are left out."""
+    unchanged = {item.id for item in look.unchanged}
+    found = assign(look.logs, [item for item in scan.known if item.id not in unchanged])
+    kept = [
+        item
+        for item in found
+        if item.generation is not None
+        or item.log.live
+        or not any(fits(generation, item.log) for generation in look.unchanged)
+    ]
+    return sorted(kept, key=lambda item: (item.log.live, item.log.modified_ns, str(item.log.path)))
+
+
+def _read(scan: _Scan, assignment: Assignment) -> None:
+    """Read one file on and gather what it says; a file that changed under the reading is left to the next scan."""
+    log, old = assignment.log, assignment.generation
+    if old is None:
+        try:
+            check_text(log)
+        except LogProblem as problem:
+            scan.problems.append(str(problem))
+            return
+    generation = old or new_generation(str(uuid6.uuid7()), scan.name, log, scan.now)
+    progress = Progress(generation.offset, generation.line, _tail_of(generation, log))
+    kept = Kept()
+    if scan.budget.spent() and scan.counts.bytes:
+        progress.stopped = True
+    else:
+        _reading(scan, log, kept).run(progress, scan.budget)
+    if not proves(log, log.head, progress.tail, progress.offset):
+        scan.notes.append(f"{log.path} was truncated or replaced while it was read; the next scan reads it again.")
+        return
+    if log.content.damage and log.unchanged() and _age(scan, log) >= scan.logs.idle_seconds:
+        scan.problems.append(f"{log.path} cannot be read to its end: {log.content.damage}.")
+    _keep(scan, log, generation, old, progress, kept)
+
+
+def _tail_of(generation: Generation, log: OpenLog) -> bytes:
+    return bytes(log.content.read(generation.offset - generation.tail_length, generation.tail_length))
+
+
+def _reading(scan: _Scan, log: OpenLog, kept: Kept) -> Reading:
+    clock = scan.clock_of(log)
+    return Reading(
+        content=log.content,
+        matcher=scan.collector.matcher,
+        caps=Caps(scan.logs.max_record_bytes, scan.logs.max_record_lines),
+        encoding=scan.encoding,
+        take=lambda record: scan.collector.take(record, clock, kept),
+        closes=lambda: _is_quiet(scan, log),
+        whole_lines=log.live,
+    )
+
+
+def _age(scan: _Scan, log: OpenLog) -> float:
+    return scan.clocks.wall() - log.modified_ns / 1e9
+
+
+def _is_quiet(scan: _Scan, log: OpenLog) -> bool:
+    """Whether the file has ended, for now: nothing was written for a moment, which is waited for if need be."""
+    if log.content.damage or not log.unchanged():
+        return False
+    missing = scan.logs.idle_seconds - _age(scan, log)
+    if missing <= 0:
+        return True
+    scan.clocks.sleep(min(missing, scan.logs.idle_seconds))
+    return log.unchanged()
+
+
+def _keep(
+    scan: _Scan, log: OpenLog, generation: Generation, old: Generation | None, progress: Progress, kept: Kept
+) -> None:
+    size = log.content.known_size
+    racy = _age(scan, log) < _RACY_SECONDS
+    new = replace(
+        seen_in(generation, log),
+        offset=progress.offset,
+        line=progress.line,
+        tail_sha256=sha256(progress.tail),
+        tail_length=len(progress.tail),
+        size_seen=size if size is not None else max(progress.offset, generation.size_seen),
+        finished=progress.ended and not log.live,
+        hint=None if racy else hint_of(scan.host, log.device, log.inode, log.size, log.modified_ns),
+        history_until=(_UNKNOWN_SIZE if size is None else size) if scan.first_run and progress.stopped else 0,
+    )
+    if old is None or new != old or scan.now - old.last_seen_at > _REMEMBER:
+        version = 0 if old is None else old.version + 1
+        scan.changed.append((replace(new, version=version, last_seen_at=scan.now), old))
+        scan.kept.append((new.id, kept))
+    counts = scan.counts
+    scan.counts = ScanCounts(
+        bytes=counts.bytes + progress.bytes,
+        lines=counts.lines + progress.lines,
+        records=counts.records + progress.records,
+        undecodable=counts.undecodable + progress.undecodable,
+        truncated=counts.truncated + progress.truncated,
+        lag_bytes=counts.lag_bytes
+        + (max((log.size if size is None else size) - progress.offset, 1) if progress.stopped else 0),
+    )
+
+
+def _note_vanished(scan: _Scan, look: Look, assignments: Iterable[Assignment]) -> None:
+    """Known generations that no file holds any more: what was not read of them is a gap."""
+    if not look.certain:
+        return
+    for item in look.unchanged:
+        if scan.now - item.last_seen_at > _REMEMBER:
+            scan.changed.append((replace(item, version=item.version + 1, last_seen_at=scan.now), item))
+    present = {item.id for item in look.unchanged} | {item.generation.id for item in assignments if item.generation}
+    for generation in scan.known:
+        if generation.finished or generation.id in present:
+            continue
+        gone = replace(generation, finished=True, hint=None, version=generation.version + 1)
+        scan.changed.append((gone, generation))
+        rotated = is_sibling(scan.live.name, Path(generation.path).name)
+        if rotated and generation.size_seen <= generation.offset:
+            continue
+        end = generation.size_seen if rotated else None
+        scan.gaps.append(Gap(generation.id, generation.offset, end, _loss(generation, rotated)))
+
+
+def _loss(generation: Generation, rotated: bool) -> str:
+    if rotated:
+        return f"{generation.path} was removed before it was read to its end."
+    return (
+        f"{generation.path} was removed, replaced or truncated, and no rotated file continues it: "
+        f"what was written after {generation.last_seen_at:%Y-%m-%d %H:%M:%S} UTC may be lost."
+    )
+
+
+def _judge(scan: _Scan, look: Look) -> None:
+    """Lines for people about what could not be read, and what was read with reservations."""
+    if not look.candidates and not look.problems:
+        scan.problems.append(f"{scan.live} does not exist. Check the path, or wait until the program writes it.")
+    elif not scan.known and not scan.changed and not scan.problems and not scan.notes:
+        scan.problems.append(f"{scan.live} is empty: nothing has been written to it yet.")
+    counts = scan.counts
+    if counts.undecodable:
+        scan.notes.append(
+            f"{counts.undecodable:,} bytes are not {scan.encoding}; they were replaced. "
+            f"Set sources.{scan.name}.encoding to what the program writes."
+        )
+    if counts.truncated:
+        scan.notes.append(
+            f"{counts.truncated:,} records were longer than logs.max_record_bytes or logs.max_record_lines; "
+            "they were cut, and their parts read as records of their own."
+        )
+
+
+def _result(scan: _Scan, took: timedelta) -> ScanResult:
+    completed = 0
+    for _, kept in scan.kept:
+        completed = kept.completed if kept.reused else completed + kept.completed
+    return ScanResult(
+        source=scan.name,
+        started_at=scan.now,
+        finished_at=scan.now + took,
+        generations=tuple(new for new, _ in scan.changed),
+        previous={old.id: old.version for _, old in scan.changed if old is not None},
+        findings=tuple((identifier, finding) for identifier, kept in scan.kept for finding in kept.findings),
+        samples=tuple((identifier, sample) for identifier, kept in scan.kept for sample in kept.samples),
+        gaps=tuple(scan.gaps),
+        counts=scan.counts,
+        first_run=scan.first_run,
+        problem=" ".join(scan.problems) or None,
+        tallies=_merged_tallies(kept for _, kept in scan.kept),
+        known=tuple(item.id for item in scan.known),
+        completed_since_reuse=completed,
+        host=scan.host,
+        notes=tuple(scan.notes),
+    )
+
+
+def _merged_tallies(kept: Iterable[Kept]) -> tuple[Tally, ...]:
+    merged: dict[tuple[str, str, datetime], Tally] = {}
+    for item in kept:
+        for key, tally in item.tallies.items():
+            other = merged.get(key, tally)
+            count = tally.count + (other.count if key in merged else 0)
+            merged[key] = Tally(*key, count, min(tally.first_at, other.first_at), max(tally.last_at, other.last_at))
+    return tuple(merged.values())
+
+
+def _result_of_problem(
+    name: str, known: tuple[Generation, ...], now: datetime, host: str, problem: str
+) -> ScanResult:
+    return ScanResult(
+        name, now, now, (), {}, (), (), (), ScanCounts(), first_run=not known, problem=problem,
+        known=tuple(item.id for item in known), host=host,
+    )  # fmt: skip

@@ -1,0 +1,44 @@
+"""The text of a record as people read it, and as the signatures look at it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)|[@-Z\\-_])")
+_TORCH_PREFIX = re.compile(
+    r"^(?:\[rank\d+\]:? ?)*[VDIWEFC]\d{4} \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)? [^\s\]]+:\d+\](?: \[[^\]\s]*\])* ?",
+    re.MULTILINE,
+)
+_RANK = re.compile(r"^\[rank\d+\]:? ?", re.MULTILINE)
+# A frame and what is indented deeper under it: source, carets. Also inside exception groups ("  |   File …").
+_FRAME = re.compile(
+    r"(?P<frame>^(?P<margin>[ \t|+]*)File \"[^\"\n]*\", line \d+[^\n]*\n)(?:(?P=margin)[ \t]+\S[^\n]*(?:\n|\Z))+",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class RecordText:
+    """One record, decoded."""
+
+    raw: str
+
+    @cached_property
+    def shown(self) -> str:
+        """What is stored: no terminal sequences, no carriage returns, no NUL, which no database text may hold."""
+        text = _ANSI.sub("", self.raw) if "\x1b" in self.raw else self.raw
+        return text.replace("\r\n", "\n").replace("\0", "").rstrip()
+
+    @cached_property
+    def unprefixed(self) -> str:
+        """Without the prefix that torch writes before every line of a message, and without ranks."""
+        text = self.shown
+        return _RANK.sub("", _TORCH_PREFIX.sub("", text)) if "]" in text else text
+
+    @cached_property
+    def searched(self) -> str:
+        """Without the source lines of tracebacks: code that quotes a message is not the message."""
+        text = self.unprefixed
+        return _FRAME.sub(r"\g<frame>", text) if 'File "' in text else text

@@ -1,0 +1,170 @@
+"""Scanning from file to outbox: history told once, one alert per burst, recovery only on completed predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kronos_health.checks.context import CheckError
+from kronos_health.checks.scanning import is_serious, scan, scan_single_file
+from kronos_health.checks.verifying import verify
+from tests.checks.conftest import Clock, MakeContext
+
+Rows = Callable[[str], list[dict[str, Any]]]
+STAMP = "2026-11-23 11:{minute:02d}:{second:02d} UTC | 2026-11-23 06:{minute:02d}:{second:02d} EST | "
+REUSE = """{stamp}trade_stock_e2e.py:main:3043 \x1b[31mERROR\x1b[0m | Kronos forecast failed
+Traceback (most recent call last):
+  File "model/kronos.py", line 325, in decode_s1
+    x = self.norm(x)
+  File "model/module.py", line 265, in forward
+    return output * self.weight
+RuntimeError: Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run. Stack trace: \
+File "model/module.py", line 265, in forward
+    return output * self.weight. To prevent overwriting, clone the tensor outside of torch.compile() or call \
+torch.compiler.cudagraph_mark_step_begin() before each model invocation.
+"""
+DONE = "{stamp}trade_stock_e2e.py:predict:88 INFO | Kronos prediction completed in 3.5 s\n"
+PATTERNS = {
+    "prediction_completed": r"(?P<subject>Kronos|Toto) prediction completed",
+    "kronos_inference_ms": r"Kronos prediction completed in (?P<value>[\d.]+) (?P<unit>s)",
+}
+
+
+class Log:
+    """A log that grows, its stamps a second apart."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._lines = path, 0
+        path.touch()
+
+    def write(self, *templates: str) -> None:
+        with self.path.open("a") as file:
+            for template in templates:
+                self._lines += 1
+                stamp = STAMP.format(minute=self._lines // 60, second=self._lines % 60)
+                file.write(template.replace("{stamp}", stamp))
+
+    def quiet_line(self) -> None:
+        """An ordinary line, which closes the record before it."""
+        self.write("{stamp}trade_stock_e2e.py:main:1 INFO | waiting\n")
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(tmp_path / "trade.log")
+
+
+@pytest.fixture
+def settings(log: Log) -> dict[str, Any]:
+    return {"sources": {"trade": {"path": str(log.path)}}, "logs": {"patterns": PATTERNS}}
+
+
+def it_tells_history_in_one_message(make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any]) -> None:
+    log.write(REUSE, REUSE, REUSE)
+    log.quiet_line()
+    done = scan(make_context(**settings), "trade")
+    assert done.first_run
+    assert done.findings_by_signature["graph_reuse"] == 3
+    messages = rows("SELECT kind, fingerprint, message FROM outbox")
+    assert [row["kind"] for row in messages] == ["notice"]
+    assert "graph_reuse ×3" in json.loads(messages[0]["message"])["summary"]
+
+
+def it_sends_one_message_for_a_burst_and_resolves_on_completed_predictions_only(
+    make_context: MakeContext, rows: Rows, log: Log, clock: Clock, settings: dict[str, Any]
+) -> None:
+    context = make_context(**settings, alerts={"graph_reuse_recover_predictions": 3})
+    log.quiet_line()
+    scan(context, "trade")
+    ask = "SELECT kind FROM outbox WHERE fingerprint = 'graph_reuse:trade' ORDER BY created_at, sequence"
+
+    log.write(*[REUSE] * 20)
+    log.quiet_line()
+    clock.move(minutes=5)
+    assert scan(context, "trade").findings_by_signature["graph_reuse"] == 20
+    assert rows(ask) == [{"kind": "fired"}]
+
+    for _quiet_scan in range(3):  # silence is no recovery
+        clock.move(hours=1)
+        log.quiet_line()
+        scan(context, "trade")
+    assert [row["kind"] for row in rows(ask)] == ["fired"]
+
+    log.write(DONE, DONE, DONE, DONE)
+    log.quiet_line()
+    clock.move(minutes=5)
+    scan(context, "trade")
+    assert [row["kind"] for row in rows(ask)] == ["fired", "resolved"]
+
+
+def it_moves_nothing_when_nothing_is_new(
+    make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any]
+) -> None:
+    context = make_context(**settings)
+    log.write(REUSE, DONE)
+    log.quiet_line()
+    scan(context, "trade")
+    before = rows("SELECT count(*) AS n FROM finding"), rows("SELECT sum(count) AS n FROM log_tally")
+    again = scan(context, "trade")
+    assert again.findings_by_signature == {}
+    assert (rows("SELECT count(*) AS n FROM finding"), rows("SELECT sum(count) AS n FROM log_tally")) == before
+
+
+def it_answers_the_four_deployment_checks(
+    make_context: MakeContext, log: Log, settings: dict[str, Any], clock: Clock
+) -> None:
+    context = make_context(**settings)
+    log.quiet_line()
+    scan(context, "trade")
+    assert [check.state for check in verify(context).checks] == ["good", "good", "unknown", "unknown"]
+    log.write(DONE, DONE)
+    log.quiet_line()
+    scan(context, "trade")
+    assert [check.state for check in verify(context).checks] == ["good"] * 4
+    log.write(REUSE)
+    log.quiet_line()
+    scan(context, "trade")
+    answers = verify(context).checks
+    assert [check.state for check in answers][:2] == ["bad", "bad"]
+    assert [(check.count, check.median) for check in answers if check.number == 4] == [(2, 3500.0)]
+
+
+def it_calls_what_it_cannot_read_a_problem_and_resolves_nothing(
+    make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any], clock: Clock, tmp_path: Path
+) -> None:
+    context = make_context(**settings)
+    log.quiet_line()
+    scan(context, "trade")
+    log.write(REUSE)
+    log.quiet_line()
+    scan(context, "trade")
+    log.path.rename(tmp_path / "elsewhere")
+    log.path.mkdir()
+    clock.move(hours=2)
+    done = scan(context, "trade")
+    assert done.problem is not None
+    assert "trade.log" in done.problem
+    states = {row["fingerprint"]: row["state"] for row in rows("SELECT fingerprint, state FROM alert")}
+    assert states["graph_reuse:trade"] == "firing"
+    assert states["checker_unhealthy:source/trade"] == "firing"
+
+
+def it_names_the_nearest_source(make_context: MakeContext, settings: dict[str, Any]) -> None:
+    with pytest.raises(CheckError, match="Did you mean trade"):
+        scan(make_context(**settings), "trad")
+
+
+def it_reads_a_single_file_without_settings_and_stores_nothing(log: Log) -> None:
+    log.write(REUSE)
+    report = scan_single_file(log.path)
+    assert is_serious(report)
+    content = report.as_json()
+    assert set(content) == {"findings", "samples", "records", "lines", "bytes", "undecodable", "truncated"}
+    found = [(item.signature, item.count, item.first_line) for item in report.findings]
+    assert found == [("graph_reuse", 1, 1), ("prediction_failed", 1, 1)]
+    with pytest.raises(CheckError, match="nowhere"):
+        scan_single_file(log.path.with_name("nowhere.log"))
