@@ -108,7 +108,7 @@ def next_row(connection: Connection, channel: str, now: datetime) -> OutboxRow |
             outbox.c.channel == channel,
             outbox.c.next_at <= now,
             or_(outbox.c.state != DeliveryState.SENDING.value, outbox.c.lease_until <= now),
-            outbox.c.id.is_not(None),
+            ~_waits_for_an_earlier_one(),
         )
         .order_by(outbox.c.next_at, outbox.c.created_at, outbox.c.fingerprint, outbox.c.episode, outbox.c.sequence)
         .limit(1)

@@ -60,8 +60,9 @@ def it_knows_a_message_by_what_it_says_and_where() -> None:
 
 def it_lets_later_messages_of_an_alert_wait_for_earlier_ones(engine: Engine, now: datetime) -> None:
     with writing(engine) as connection:
-        _put(connection, now, episode=2)
-        _put(connection, now, sequence=2, kind=RESOLVED)
+        # As if the first had been tried and put off: what comes after it has been due for longer.
+        _put(connection, now - timedelta(seconds=9), episode=2)
+        _put(connection, now - timedelta(seconds=9), sequence=2, kind=RESOLVED)
         _put(connection, now)
         _put(connection, now + timedelta(seconds=1), fingerprint="another")
     order = []

@@ -1,0 +1,1 @@
+"""Alerts: a pure policy, an outbox, channel-neutral messages and the ways out."""

@@ -1,0 +1,82 @@
+"""What every way out has in common: it takes a parcel and says, in one word, what became of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kronos_health.domain.alerts import Message
+
+LONGEST_WAIT = 3600.0  # seconds a channel may ask to be left alone; after that it is asked again
+
+
+class Verdict(StrEnum):
+    """What became of an attempt. Only DELIVERED and UNKNOWN may mean that somebody saw the message."""
+
+    DELIVERED = "delivered"
+    NOT_DELIVERED = "not_delivered"  # surely not: try again later
+    RATE_LIMITED = "rate_limited"  # surely not: the whole channel waits
+    REFUSED = "refused"  # surely not, for a reason this program does not know: try some more times
+    PAYLOAD = "payload"  # surely not: the message itself is at fault, plain text may pass
+    CHANNEL = "channel"  # surely not, and nothing else will be until a person acts
+    UNKNOWN = "unknown"  # it may have arrived: look before sending again
+    PARENT_GONE = "parent_gone"  # surely not: the message it answers is no longer there
+    ABSENT = "absent"  # looked: it did not arrive
+    UNREADABLE = "unreadable"  # cannot look, now or later
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A verdict with its particulars. ``advice`` says what a person can do; ``retry_after`` is in seconds."""
+
+    verdict: Verdict
+    external_id: str | None = None
+    error: str = ""
+    advice: str = ""
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One message to be handed over.
+
+    ``parent_id`` and ``parent`` are the first message of its episode in this channel, where that arrived;
+    ``known_address`` is the external id of the newest message delivered there; ``since`` is when it was first tried.
+    """
+
+    id: str
+    message: Message
+    plain: bool = False
+    parent_id: str | None = None
+    parent: Message | None = None
+    known_address: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelCheck:
+    """Whether a channel works. ``ok`` is ``None`` where only a real message could tell."""
+
+    ok: bool | None
+    detail: str
+
+
+class Channel(ABC):
+    """A way out. Nothing here raises: an attempt always ends in an :class:`Outcome`."""
+
+    name: str
+    pace_seconds: float = 0.0  # shortest time between two messages
+
+    @abstractmethod
+    def send(self, parcel: Parcel) -> Outcome:
+        """Hand the parcel over, once."""
+
+    def find(self, parcel: Parcel) -> Outcome:
+        """Look whether an earlier attempt arrived: DELIVERED, ABSENT, UNREADABLE, or why it cannot be told now."""
+        return Outcome(Verdict.UNREADABLE, error=f"{self.name} cannot be read back")
+
+    def check(self) -> ChannelCheck:
+        """Whether it would take messages, found out without sending one."""
+        return ChannelCheck(None, f"{self.name} can only be checked by sending")

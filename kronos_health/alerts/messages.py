@@ -1,0 +1,129 @@
+"""Channel-neutral messages: made from an observation and the step it caused, kept as JSON, said in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from datetime import datetime
+from typing import Any
+
+from kronos_health.alerts.text import clean, clean_line, cut, duration, shorten
+from kronos_health.domain.alerts import Alert, AlertKind, Fact, Message, Observation, Transition, TransitionKind
+from kronos_health.domain.logs import Severity
+
+EXCERPT_LIMIT = 8_000  # characters kept in the outbox; the finding itself keeps the record
+_TITLE_LIMIT = 300
+_TEXT_LIMIT = 4_000
+_FACTS_LIMIT = 50
+
+_ICONS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
+
+
+def compose(
+    observation: Observation, transition: Transition, before: Alert | None, after: Alert, title: str, severity: Severity
+) -> Message:
+    """What is to be said about ``transition``.
+
+    ``title`` and ``severity`` are the alert's own: an observation that resolves one describes the healthy state.
+    Everything is cleaned and bounded here, so that no channel and no row ever holds raw log text.
+    """
+    excerpt, excerpt_cut = cut(clean(observation.excerpt or ""), EXCERPT_LIMIT)
+    known = before.announced_occurrences if before and before.episode == after.episode else 0
+    lasted = (transition.at - after.pending_since).total_seconds() if after.pending_since else None
+    return Message(
+        title=shorten(clean_line(title), _TITLE_LIMIT),
+        kind=observation.kind,
+        transition=transition.kind,
+        severity=severity,
+        summary=shorten(clean(observation.summary).strip(), _TEXT_LIMIT),
+        facts=_facts(observation.facts),
+        excerpt=excerpt or None,
+        next_step=shorten(clean(observation.next_step).strip(), _TEXT_LIMIT),
+        evidence=tuple(shorten(clean_line(item), _TITLE_LIMIT) for item in observation.evidence),
+        episode=transition.episode,
+        occurrences=after.occurrences,
+        since=after.pending_since,
+        duration_seconds=lasted if transition.kind is not TransitionKind.FIRED else None,
+        new_occurrences=max(after.announced_occurrences - known, 0),
+        excerpt_cut=excerpt_cut,
+    )
+
+
+def _facts(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    shown = [
+        Fact(shorten(clean_line(fact.label), _TITLE_LIMIT), shorten(clean_line(fact.value), _TITLE_LIMIT))
+        for fact in facts[:_FACTS_LIMIT]
+    ]
+    more = len(facts) - len(shown)
+    return (*shown, Fact("More", f"{more} facts left out")) if more else tuple(shown)
+
+
+def fired_and_resolved(fired: Message, resolved: Message) -> Message:
+    """One message for an alert that was over before anybody was told: what it was, and that it is over."""
+    return replace(
+        resolved,
+        summary="\n".join(filter(None, (fired.summary, resolved.summary))),
+        facts=fired.facts,
+        excerpt=fired.excerpt,
+        excerpt_cut=fired.excerpt_cut,
+        evidence=fired.evidence,
+        next_step=fired.next_step,
+        together=True,
+    )
+
+
+def headline(message: Message) -> str:
+    """The one line that says it all, with an icon for the eye and words for everybody else."""
+    lasted = duration(message.duration_seconds or 0.0)
+    match message.transition:
+        case TransitionKind.RESOLVED:
+            said = "Fired and resolved" if message.together else "Resolved"
+            return f"✅ {said} after {lasted}: {message.title}"
+        case TransitionKind.REMINDED:
+            return f"{_ICONS[message.severity]} Still so after {lasted}: {message.title}"
+        case TransitionKind.UPDATED:
+            return f"{_ICONS[message.severity]} Seen {message.new_occurrences:,} more times: {message.title}"
+        case TransitionKind.NOTICE:
+            return f"{'ℹ️' if message.severity is Severity.INFO else _ICONS[message.severity]} {message.title}"
+        case _:
+            return f"{_ICONS[message.severity]} {message.title}"
+
+
+def to_json(message: Message) -> str:
+    """The message as the outbox keeps it."""
+    return json.dumps(asdict(message), default=_plain, separators=(",", ":"), sort_keys=True)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"a message cannot hold {type(value).__name__}")
+
+
+def from_json(text: str) -> Message:
+    """The message again; keys of a newer program are ignored, missing ones take their defaults.
+
+    Raises ``ValueError`` for text that is no message.
+    """
+    try:
+        stored: Mapping[str, Any] = json.loads(text)
+        known = {field.name for field in fields(Message)}
+        values = {name: _READERS.get(name, _same)(value) for name, value in stored.items() if name in known}
+        return Message(**values)
+    except (AttributeError, TypeError, KeyError) as error:
+        raise ValueError(f"not a stored message: {error}") from error
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_READERS: dict[str, Any] = {
+    "kind": AlertKind,
+    "transition": TransitionKind,
+    "severity": Severity,
+    "facts": lambda facts: tuple(Fact(**fact) for fact in facts),
+    "evidence": tuple,
+    "since": lambda text: datetime.fromisoformat(text) if text else None,
+}

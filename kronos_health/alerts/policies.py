@@ -1,0 +1,60 @@
+"""The default policy of each kind of alert, with the figures the settings give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kronos_health.domain.alerts import AlertKind, AlertPolicy
+from kronos_health.settings.models import Alerts
+
+_HOUR = 3600.0
+
+
+def policy_for(kind: AlertKind, alerts: Alerts) -> AlertPolicy:
+    """How observations of ``kind`` become messages."""
+    return _POLICIES[kind](alerts)
+
+
+def _notice(_alerts: Alerts) -> AlertPolicy:
+    return AlertPolicy(one_off=True, remind_seconds=None, update_seconds=None)
+
+
+def _standing(alerts: Alerts) -> AlertPolicy:
+    """A condition that holds or not: how often a check looked at it is no news, so only reminders follow."""
+    return AlertPolicy(remind_seconds=alerts.remind_hours * _HOUR, update_seconds=None)
+
+
+def _graph_reuse(alerts: Alerts) -> AlertPolicy:
+    """Fires at once; resolved only by predictions that completed since the last hit, never by silence."""
+    return AlertPolicy(
+        positives_to_recover=alerts.graph_reuse_recover_predictions,
+        remind_seconds=alerts.remind_hours * _HOUR,
+        update_seconds=alerts.update_minutes * 60.0,
+    )
+
+
+def _recurring(alerts: Alerts) -> AlertPolicy:
+    """Events that come in bursts: an hour seen clean ends the episode."""
+    return AlertPolicy(
+        keep_firing_seconds=_HOUR,
+        remind_seconds=alerts.remind_hours * _HOUR,
+        update_seconds=alerts.update_minutes * 60.0,
+    )
+
+
+_POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
+    AlertKind.GRAPH_REUSE: _graph_reuse,
+    AlertKind.COMPILED_BROKEN: _standing,
+    AlertKind.CRITERION_MET: _notice,
+    AlertKind.ALL_CRITERIA_MET: _notice,
+    AlertKind.TORCH_RELEASE: _notice,
+    AlertKind.KRONOS_UPDATED: _notice,
+    AlertKind.SETTINGS_DRIFT: _standing,
+    AlertKind.PREDICTIONS_OUT_OF_BOUNDS: _recurring,
+    AlertKind.NO_PREDICTIONS: _standing,
+    AlertKind.LOG_ERRORS: _recurring,
+    AlertKind.LOG_GAP: _recurring,
+    AlertKind.LOG_HISTORY: _notice,
+    AlertKind.CHECKER_UNHEALTHY: _standing,
+    AlertKind.DIGEST: _notice,
+}

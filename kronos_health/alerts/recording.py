@@ -1,0 +1,130 @@
+"""From observations to alerts, steps and queued messages, in the caller's own transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from kronos_health.alerts.messages import compose, to_json
+from kronos_health.alerts.policies import policy_for
+from kronos_health.alerts.policy import decide
+from kronos_health.alerts.routing import routes
+from kronos_health.alerts.text import clean_line
+from kronos_health.domain.alerts import (
+    Alert,
+    AlertDecision,
+    AlertState,
+    Observation,
+    ObservationState,
+    Transition,
+    TransitionKind,
+)
+from kronos_health.settings.models import Settings
+from kronos_health.store import alerts as store
+from kronos_health.store import outbox
+from kronos_health.store.alerts import StoredAlert
+
+_KEY_LIMIT = 190  # of the column
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAlerts:
+    """What came of the observations: each decision in their order, and how many messages were queued."""
+
+    decisions: tuple[AlertDecision, ...] = ()
+    queued: int = 0
+
+    @property
+    def announced(self) -> tuple[Transition, ...]:
+        """The steps that are worth a message."""
+        return tuple(step for decision in self.decisions for step in decision.transitions if step.announce)
+
+    def fingerprints(self, kind: TransitionKind) -> tuple[str, ...]:
+        """The alerts that took a step of ``kind``."""
+        return tuple(
+            decision.next.fingerprint
+            for decision in self.decisions
+            if any(step.kind is kind for step in decision.transitions)
+        )
+
+
+def record(
+    connection: Connection, observations: Sequence[Observation], settings: Settings, now: datetime
+) -> RecordedAlerts:
+    """Decide about every observation, in order, and store alerts, steps and messages.
+
+    Nothing is begun or committed: findings, cursor and alerts stand or fall together. Raises ``StoreError`` when
+    another process changed an alert first.
+    """
+    fitting = [_fitting(observation) for observation in observations]
+    stored = _locked(connection, fitting)
+    decisions, queued = [], 0
+    for observation in fitting:
+        held = stored.get(observation.fingerprint)
+        decision = decide(held.alert if held else None, observation, policy_for(observation.kind, settings.alerts), now)
+        decisions.append(decision)
+        if held is not None:
+            before, held = held, _next(held, decision, observation)
+            if held != before:
+                stored[observation.fingerprint] = store.save_alert(connection, held)
+            queued += _queue(connection, observation, decision, before.alert, held, settings, now)
+    return RecordedAlerts(tuple(decisions), queued)
+
+
+def _fitting(observation: Observation) -> Observation:
+    """The observation with a key that fits its column and holds nothing a database would refuse."""
+    key = clean_line(observation.key)
+    if len(key) > _KEY_LIMIT:
+        digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+        key = f"{key[: _KEY_LIMIT - 17]}~{digest}"
+    return observation if key == observation.key else replace(observation, key=key)
+
+
+def _locked(connection: Connection, observations: Sequence[Observation]) -> dict[str, StoredAlert]:
+    """The stored alerts, locked; one that was always fine needs no row."""
+    for observation in sorted(observations, key=lambda one: one.fingerprint):
+        if observation.state is not ObservationState.GOOD:
+            blank = Alert(observation.fingerprint, observation.kind, observation.key, AlertState.OK)
+            store.ensure_alert(connection, blank)
+    return store.lock_alerts(connection, (observation.fingerprint for observation in observations))
+
+
+def _next(held: StoredAlert, decision: AlertDecision, observation: Observation) -> StoredAlert:
+    """Title and severity are those of the bad state; good and unknown looks leave them."""
+    if observation.state is ObservationState.BAD:
+        return replace(held, alert=decision.next, title=clean_line(observation.title), severity=observation.severity)
+    return replace(held, alert=decision.next)
+
+
+def _queue(
+    connection: Connection,
+    observation: Observation,
+    decision: AlertDecision,
+    before: Alert,
+    held: StoredAlert,
+    settings: Settings,
+    now: datetime,
+) -> int:
+    queued = 0
+    for step in decision.transitions:
+        store.add_transition(connection, observation.fingerprint, step)
+        if not step.announce:
+            continue
+        title = held.title or clean_line(observation.title)
+        message = compose(observation, step, before, decision.next, title, held.severity)
+        for channel in routes(message, settings):
+            queued += outbox.enqueue(
+                connection,
+                channel,
+                observation.fingerprint,
+                step.episode,
+                step.kind,
+                step.sequence,
+                to_json(message),
+                now,
+            )
+    return queued

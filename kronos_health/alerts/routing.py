@@ -1,0 +1,27 @@
+"""Which channels a message goes to."""
+
+from __future__ import annotations
+
+from kronos_health.domain.alerts import Message
+from kronos_health.settings.models import Settings
+
+
+def routes(message: Message, settings: Settings) -> tuple[str, ...]:
+    """The channels for ``message``, each once. Without token and webhook the console holds every message."""
+    usable = [name if is_set_up(name, settings) else "console" for name in settings.alerts.channels]
+    return tuple(dict.fromkeys(usable or ["console"]))
+
+
+def is_set_up(name: str, settings: Settings) -> bool:
+    """Whether the settings hold what the channel needs."""
+    if name == "slack":
+        return bool(settings.slack.token.get_secret_value() and settings.slack.channel)
+    if name == "slack_webhook":
+        return bool(settings.slack.webhook_url.get_secret_value())
+    return name == "console"
+
+
+def second_route(name: str, settings: Settings) -> str:
+    """Where messages go while ``name`` is refused; the console when the fallback is that very channel."""
+    fallback = settings.alerts.fallback
+    return fallback if fallback != name and is_set_up(fallback, settings) else "console"

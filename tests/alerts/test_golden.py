@@ -1,0 +1,82 @@
+"""Every message in both forms against its golden file, and against Slack's limits.
+
+After a wanted change: ``KRONOS_HEALTH_REGENERATE_GOLDEN=1 python -m pytest tests/alerts/test_golden.py``, then read
+the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from kronos_health.alerts.messages import fired_and_resolved, from_json, to_json
+from kronos_health.alerts.plain import plain_text
+from kronos_health.alerts.slack.render import render, render_plain, render_resolved_parent
+from kronos_health.domain.alerts import AlertKind, Message, TransitionKind
+from tests.alerts.samples import every_message, message
+from tests.support.slack_rules import breaches, refusal
+
+GOLDEN = Path(__file__).parent / "golden"
+MESSAGES = every_message() | {
+    "graph_reuse.fired_and_resolved": fired_and_resolved(message(), message(transition=TransitionKind.RESOLVED))
+}
+
+
+def _matches(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("KRONOS_HEALTH_REGENERATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+def _body(one: Message) -> dict[str, object]:
+    payload = render(one, page_url="http://127.0.0.1:8080/kronos")
+    return {"text": payload.text, "attachments": list(payload.attachments)}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def it_renders_block_kit_as_agreed(name: str) -> None:
+    body = _body(MESSAGES[name])
+    assert (refusal(body), breaches(body)) == (None, [])
+    _matches(f"{name}.json", json.dumps(body, ensure_ascii=False, indent=2) + "\n")
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def it_renders_plain_text_as_agreed(name: str) -> None:
+    body = {"text": render_plain(MESSAGES[name]).text}
+    assert (refusal(body), breaches(body)) == (None, [])
+    _matches(f"{name}.txt", plain_text(MESSAGES[name]) + "\n")
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def it_survives_the_outbox(name: str) -> None:
+    assert from_json(to_json(MESSAGES[name])) == MESSAGES[name]
+
+
+def it_turns_the_first_message_green() -> None:
+    payload = render_resolved_parent(message(), message(transition=TransitionKind.RESOLVED))
+    assert payload.attachments[0]["color"] == "#2eb67d"
+    assert "Resolved after 1 d 3 h" in payload.text
+    body = {"text": payload.text, "attachments": list(payload.attachments)}
+    assert breaches(body) == []
+    _matches("graph_reuse.turned_green.json", json.dumps(body, ensure_ascii=False, indent=2) + "\n")
+
+
+def it_has_every_step_of_every_kind() -> None:
+    said = {kind: {one.transition for name, one in MESSAGES.items() if one.kind is kind} for kind in AlertKind}
+    assert all(steps == {TransitionKind.NOTICE} or TransitionKind.RESOLVED in steps for steps in said.values())
+    assert said[AlertKind.GRAPH_REUSE] == {
+        TransitionKind.FIRED,
+        TransitionKind.UPDATED,
+        TransitionKind.REMINDED,
+        TransitionKind.RESOLVED,
+    }
+
+
+def it_keeps_no_golden_file_that_nothing_makes() -> None:
+    made = {f"{name}{ending}" for name in MESSAGES for ending in (".json", ".txt")}
+    found = {path.name for path in GOLDEN.iterdir() if path.suffix in (".json", ".txt")}
+    assert found == made | {"graph_reuse.turned_green.json"}

@@ -1,0 +1,139 @@
+"""SIGKILL at random points while alerts pour in and answers get lost: nothing lost, nothing doubled, order kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from kronos_health.alerts.recording import record
+from kronos_health.domain.alerts import AlertKind, DeliveryState, Observation, ObservationState
+from kronos_health.settings.models import Settings
+from kronos_health.store import outbox
+from kronos_health.store.database import open_engine, reading, writing
+from tests.alerts.conftest import settings_for
+from tests.alerts.samples import OBSERVATIONS
+from tests.support.slack_server import Misbehaviour, SlackServer, broken_json, reset, server_error
+
+ROOT = Path(__file__).parents[2]
+BAD = OBSERVATIONS[AlertKind.GRAPH_REUSE]
+GOOD = replace(BAD, state=ObservationState.GOOD, positives=20)
+
+
+@dataclass
+class Deliverer:
+    """A process that delivers when asked, and can be killed while it does."""
+
+    process: subprocess.Popen[str]
+
+    def begin(self) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def wait(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ended\n"
+
+    def kill_after(self, seconds: float) -> None:
+        child = self.begin()
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        self.wait()
+
+
+@contextmanager
+def deliverer(url: str, settings: Settings) -> Iterator[Deliverer]:
+    plain = {
+        "alerts": settings.alerts.model_dump(mode="json"),
+        "slack": settings.slack.model_dump(mode="json")
+        | {"token": settings.slack.token.get_secret_value(), "webhook_url": ""},
+    }
+    command = [sys.executable, "-m", "tests.alerts.zygote", url, json.dumps(plain)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield Deliverer(process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _story(alert: int, now: datetime) -> list[tuple[datetime, Observation]]:
+    """One alert's life: fires, says how often, is over, fires again."""
+    seen = [(0, BAD), (61, BAD), (62, GOOD), (63, BAD)]
+    return [(now + timedelta(minutes=minute), replace(one, key=f"source {alert}")) for minute, one in seen]
+
+
+def _record(engine: Engine, settings: Settings, looks: list[tuple[datetime, Observation]]) -> None:
+    for at, observation in looks:
+        with writing(engine) as connection:
+            record(connection, [observation], settings, at)
+
+
+def _bad_luck(chance: random.Random, calls: int) -> list[Misbehaviour]:
+    fine = Misbehaviour(accept=True, delay=0.01)  # most of the time, a message is out and its answer is not in
+    trouble = [maker(accepted=accepted) for maker in (server_error, reset, broken_json) for accepted in (True, False)]
+    return [chance.choice(trouble) if chance.random() < 0.02 else fine for _call in range(calls)]
+
+
+def _survives(url: str, slack: SlackServer, alerts: int, kills: int, longest: float) -> None:
+    chance = random.Random(20251030)
+    settings = settings_for(slack, alerts={"lease_seconds": 2.0, "batch": 100_000}, slack={"timeout_seconds": 1.0})
+    slack.misbehave("chat.postMessage", *_bad_luck(chance, alerts * 6))
+    engine, begin = open_engine(url), datetime.now(UTC) - timedelta(hours=3)
+    stories = [_story(alert, begin) for alert in range(alerts)]
+    with deliverer(url, settings) as runs:
+        for kill in range(kills):
+            # Every story is told a step at a time, so that episodes are half told when the deliverer dies.
+            for number in range(kill * alerts // kills, (kill + 1) * alerts // kills):
+                _record(engine, settings, stories[number][:2])
+                _record(engine, settings, stories[number - alerts // 2][2:] if number >= alerts // 2 else [])
+            runs.kill_after(chance.uniform(0.0, longest))
+        for number in range(alerts - alerts // 2, alerts):
+            _record(engine, settings, stories[number][2:])
+        runs.begin()
+        runs.wait()
+    _check(engine, slack)
+    engine.dispose()
+
+
+def _check(engine: Engine, slack: SlackServer) -> None:
+    with reading(engine) as connection:
+        rows = {row.id: row for row in outbox.recent(connection, 1_000_000) if row.channel == "slack"}
+    told = [row.id for row in rows.values() if row.state is not DeliveryState.MERGED]
+    arrived = slack.ids()
+    assert {row.state for row in rows.values()} <= {DeliveryState.SENT, DeliveryState.MERGED}
+    assert sorted(set(told) - set(arrived)) == []  # nothing lost
+    assert len(arrived) == len(set(arrived))  # nothing doubled
+    assert set(arrived) == set(told)
+    order: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for message_id in arrived:
+        order[rows[message_id].fingerprint].append((rows[message_id].episode, rows[message_id].sequence))
+    assert all(steps == sorted(steps) for steps in order.values())
+    threads = {message["ts"]: message for message in slack.messages}
+    assert all(threads[one["thread_ts"]] for one in slack.messages if "thread_ts" in one)
+
+
+def it_survives_being_killed_while_it_delivers(database_url: str, slack: SlackServer) -> None:
+    _survives(database_url, slack, alerts=80, kills=26, longest=0.25)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def it_survives_hundreds_of_kills_over_thousands_of_alerts(database_url: str, slack: SlackServer) -> None:
+    _survives(database_url, slack, alerts=1_200, kills=250, longest=0.3)
