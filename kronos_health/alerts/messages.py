@@ -20,6 +20,10 @@ _FACTS_LIMIT = 50
 _ICONS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
 
 
+# What these tell is good: that it ended is no relief.
+_GOOD_NEWS = frozenset({AlertKind.CRITERION_MET, AlertKind.ALL_CRITERIA_MET})
+
+
 def compose(
     observation: Observation, transition: Transition, before: Alert | None, after: Alert, title: str, severity: Severity
 ) -> Message:
@@ -77,6 +81,8 @@ def headline(message: Message) -> str:
     """The one line that says it all, with an icon for the eye and words for everybody else."""
     lasted = duration(message.duration_seconds or 0.0)
     match message.transition:
+        case TransitionKind.RESOLVED if message.kind in _GOOD_NEWS:
+            return f"↩️ No longer so after {lasted}: {message.title}"
         case TransitionKind.RESOLVED:
             said = "Fired and resolved" if message.together else "Resolved"
             return f"✅ {said} after {lasted}: {message.title}"

@@ -24,6 +24,11 @@ def _standing(alerts: Alerts) -> AlertPolicy:
     return AlertPolicy(remind_seconds=alerts.remind_hours * _HOUR, update_seconds=None)
 
 
+def _news(_alerts: Alerts) -> AlertPolicy:
+    """Good news that may be withdrawn: said when it begins and when it no longer holds, without reminders."""
+    return AlertPolicy(remind_seconds=None, update_seconds=None)
+
+
 def _graph_reuse(alerts: Alerts) -> AlertPolicy:
     """Fires at once; resolved only by predictions that completed since the last hit, never by silence."""
     return AlertPolicy(
@@ -45,8 +50,8 @@ def _recurring(alerts: Alerts) -> AlertPolicy:
 _POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
     AlertKind.GRAPH_REUSE: _graph_reuse,
     AlertKind.COMPILED_BROKEN: _standing,
-    AlertKind.CRITERION_MET: _notice,
-    AlertKind.ALL_CRITERIA_MET: _notice,
+    AlertKind.CRITERION_MET: _news,
+    AlertKind.ALL_CRITERIA_MET: _news,
     AlertKind.TORCH_RELEASE: _notice,
     AlertKind.KRONOS_UPDATED: _notice,
     AlertKind.SETTINGS_DRIFT: _standing,

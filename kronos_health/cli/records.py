@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from kronos_health.checks.context import CheckError
 from kronos_health.cli.common import context, out
-from kronos_health.store.database import reading, writing
+from kronos_health.store.database import reading
+
+if TYPE_CHECKING:
+    from kronos_health.alerts.channels import Channel
+    from kronos_health.checks.context import Context
+
+
+channel = typer.Typer(help="The ways out: check, enable.", no_args_is_help=True)
 
 
 class Form(StrEnum):
@@ -26,7 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report_command)
     app.command("query")(query_command)
     app.command("alerts")(alerts_command)
-    app.command("channel")(channel_command)
+    app.add_typer(channel, name="channel")
 
 
 def report_command(
@@ -91,26 +99,36 @@ def alerts_command() -> None:
             out.print(rows_table(name, run_query(connection, name, now=opened.now())))
 
 
-def channel_command(
-    name: str = typer.Argument(help="console, slack or slack_webhook"),
-    enable: bool = typer.Option(False, "--enable", help="use a refused channel again after its cause was mended"),
-) -> None:
-    """Ask a channel whether it works; --enable takes a refused one back into use. Exit status 1 when it does not."""
+@channel.command("check")
+def channel_check_command(name: str = typer.Argument(help="console, slack or slack_webhook")) -> None:
+    """Ask a channel whether it works, without sending a message. Exit status 1 when it does not."""
+    from kronos_health.alerts.condition import recheck
+
+    opened, way = _channel(name)
+    state = recheck(opened.engine, way, opened.settings, opened.now())
+    out.print(f"{name}: {state.detail}", markup=False, highlight=False)
+    raise typer.Exit(1 if state.ok is False else 0)
+
+
+@channel.command("enable")
+def channel_enable_command(name: str = typer.Argument(help="console, slack or slack_webhook")) -> None:
+    """Take a refused channel back into use, after its cause was mended."""
+    from kronos_health.alerts.condition import channel_enable
+
+    opened, _way = _channel(name)
+    enabled = channel_enable(opened.engine, name, opened.settings, opened.now())
+    out.print(f"{name} is in use again." if enabled else f"{name} was not refused.", markup=False)
+
+
+def _channel(name: str) -> tuple[Context, Channel]:
     from kronos_health.alerts.registry import open_channels
-    from kronos_health.store.alerts import enable_channel
 
     opened = context()
     channels = open_channels(opened.settings)
     if name not in channels:
-        raise CheckError(
-            f"the channel {name!r} is not set up. Set up: {', '.join(channels)}. See [slack] in the settings."
-        )
-    state = channels[name].check()
-    if enable:
-        with writing(opened.engine) as connection:
-            enable_channel(connection, name)
-    out.print(f"{name}: {state.detail}", markup=False, highlight=False)
-    raise typer.Exit(1 if state.ok is False else 0)
+        there = ", ".join(channels)
+        raise CheckError(f"the channel {name!r} is not set up. Set up: {there}. See [slack] in kronos_health.toml.")
+    return opened, channels[name]
 
 
 def _pair(text: str) -> tuple[str, str]:

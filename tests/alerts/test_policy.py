@@ -199,8 +199,6 @@ class DescribeClockJumps:
 def it_has_a_policy_for_every_kind() -> None:
     policies = {kind: policy_for(kind, Alerts(remind_hours=2, update_minutes=30)) for kind in AlertKind}
     assert {kind for kind, policy in policies.items() if policy.one_off} == {
-        AlertKind.CRITERION_MET,
-        AlertKind.ALL_CRITERIA_MET,
         AlertKind.TORCH_RELEASE,
         AlertKind.KRONOS_UPDATED,
         AlertKind.LOG_HISTORY,
