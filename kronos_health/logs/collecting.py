@@ -51,7 +51,7 @@ class Collector:
         samples = list(self.matcher.samples(record.raw, text, within))
         if not matches and not samples:
             return 0
-        seen_at = self._time(record, text, clock)
+        seen_at = clock.time_of(text.shown, lambda: [head.decode(self.encoding, "replace") for head in record.before()])
         for match in matches:
             if match.signature.severity is Severity.INFO:
                 self._tally(match, seen_at or self.now, kept)
@@ -61,14 +61,6 @@ class Collector:
             cut = subject[:_SUBJECT_CHARS] if subject else None
             kept.samples.append(Sample(metric, cut, value, seen_at, record.start))
         return len(matches) + len(samples)
-
-    def _time(self, record: RawRecord, text: RecordText, clock: Clock) -> datetime | None:
-        """Its own time; else that of the nearest record before it, which it was written after."""
-        own = clock.time_of(text.shown)
-        if own is not None:
-            return own
-        heads = (head.decode(self.encoding, errors="replace") for head in record.before())
-        return next((at for head in heads if (at := clock.time_of(head)) is not None), None)
 
     def _tally(self, match: Match, at: datetime, kept: Kept) -> None:
         if match.signature.name == COMPLETED:

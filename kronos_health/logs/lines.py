@@ -46,9 +46,7 @@ _KINDS = {"header": HEADER, "glog": GLOG, "traceback": TRACEBACK, "bare": BARE}
 _GLOG_LINE = re.compile(_PREFIX + rb"(?P<prefix>" + _GLOG + rb")(?P<rest>[^\n]*)")
 _LEVEL = re.compile(rb"\b" + _LEVELS + rb"\b")
 _QUIET = {b"TRACE", b"DEBUG", b"INFO", b"NOTICE"}
-_CHAIN = re.compile(
-    rb"[\s|+]*(?:During handling of the above exception|The above exception was the direct cause)|[\s|+]*\+-"
-)
+_CHAIN = re.compile(rb"[\s|+]*(?:During handling of the above exception|The above exception was the direct cause)")
 # A stamp such as 2025-10-30 09:08, byte by byte between these; the common case, decided for all lines at once.
 _LOW = np.frombuffer(b"0000-00-00 00:00", np.uint8)
 _HIGH = np.frombuffer(b"9999-99-99 99:99", np.uint8)

@@ -72,8 +72,8 @@ Take = Callable[[RawRecord], int]
 class Reading:
     """How a file is read. ``take`` gets each record with a hit and returns how many events it stored of it.
 
-    ``closes`` is asked at the end of the file whether the last record has ended; ``whole_lines`` leaves a last line
-    without its line break unread even then.
+    ``closes`` is asked at the end of the file whether the last record has ended; with ``whole_lines`` it has not while
+    its last line has no line break.
     """
 
     content: Content
@@ -90,9 +90,8 @@ class Reading:
         while True:
             data = self.content.read(progress.offset, block)
             at_end = len(data) < block
-            final = at_end and self.closes()
-            if final and self.whole_lines:
-                data = data[: _last_break(data)]
+            torn = self.whole_lines and len(data) > 0 and data[-1] != 10
+            final = at_end and not torn and self.closes()
             pieces = split(data, final=final, caps=self.caps)
             self._take_hits(data, pieces, progress, budget)
             self._advance(data, pieces, progress)
@@ -150,11 +149,6 @@ def _heads(data: memoryview, pieces: Split, index: int) -> list[bytes]:
     """First lines of the records before ``index``, nearest first."""
     starts = pieces.starts[max(index - _LOOK_BACK, 0) : index][::-1].tolist()
     return [bytes(data[start : start + 200]).split(b"\n", 1)[0] for start in starts]
-
-
-def _last_break(data: memoryview) -> int:
-    found = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
-    return int(found[-1]) + 1 if len(found) else 0
 
 
 def undecodable(data: memoryview, encoding: str) -> int:

@@ -28,6 +28,7 @@ from kronos_health.logs.lines import (
     classify,
     is_chain,
     is_quiet,
+    kind_of,
     repeats_prefix,
 )
 
@@ -66,11 +67,14 @@ class Split:
 def split(data: bytes | bytearray | memoryview, *, final: bool, caps: Caps) -> Split:
     """Cut ``data``, which begins at a record's start, into records.
 
-    Unless ``final``, the last record stays open, and a last line without its line break is not looked at.
+    Unless ``final``, the last record stays open. A last line without its line break is not read then; but if it begins
+    with a header, the record before it has ended.
     """
     array = np.frombuffer(data, np.uint8)
     breaks = np.flatnonzero(array == 10)
     whole = int(breaks[-1]) + 1 if len(breaks) else 0
+    if not final and whole and kind_of(array[whole : whole + LINE_HEAD].tobytes()) == HEADER:
+        return split(memoryview(data)[:whole], final=True, caps=caps)
     end = len(array) if final or len(array) - whole > caps.bytes + LOOKAHEAD else whole
     starts = np.concatenate([np.zeros(1, np.int64), breaks + 1])
     starts = starts[starts < end]
@@ -206,7 +210,7 @@ class _Cutter:
         """Cut ``piece`` before or within ``line`` if it would pass a cap."""
         start = int(self.starts[line])
         if self._line_end(line) - piece.start > self.caps.bytes:
-            cut = start if start > piece.start else _character(self.array, piece.start + self.caps.bytes)
+            cut = start if start > piece.start else self._inside(piece.start)
         elif line - piece.line >= self.caps.lines:
             cut = start
         else:
@@ -220,6 +224,14 @@ class _Cutter:
             self.inner.append((cut, line))
         self._restart(piece, cut, line)
         return True
+
+    def _inside(self, start: int) -> int:
+        """Where to cut a single line that is too long: at the cap, or before a UTF-8 character that straddles it."""
+        cut = start + self.caps.bytes
+        for back in range(4):
+            if cut - back > start and self.array[cut - back] & 0xC0 != 0x80:
+                return cut - back
+        return cut
 
     def _restart(self, piece: _Piece, start: int, line: int) -> None:
         piece.start, piece.line, piece.loose = start, line, True
@@ -258,11 +270,3 @@ class _Cutter:
             stop = int(begins[index + 1]) if index + 1 < len(begins) else len(self.starts)
             if int(self.starts[line]) not in self.capped:
                 self._extend(_Piece(int(self.starts[line]), line, loose=False), line, stop)
-
-
-def _character(array: Bytes, position: int) -> int:
-    """The nearest start of a UTF-8 character at or before ``position``."""
-    for back in range(4):
-        if array[position - back] & 0xC0 != 0x80:
-            return position - back
-    return position

@@ -318,9 +318,7 @@ def _merged_tallies(kept: Iterable[Kept]) -> tuple[Tally, ...]:
     return tuple(merged.values())
 
 
-def _result_of_problem(
-    name: str, known: tuple[Generation, ...], now: datetime, host: str, problem: str
-) -> ScanResult:
+def _result_of_problem(name: str, known: tuple[Generation, ...], now: datetime, host: str, problem: str) -> ScanResult:
     return ScanResult(
         name, now, now, (), {}, (), (), (), ScanCounts(), first_run=not known, problem=problem,
         known=tuple(item.id for item in known), host=host,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -44,21 +46,30 @@ def zone_named(name: str) -> tzinfo:
 class Clock:
     """Reads the times of one file's records.
 
-    ``zone`` is that of stamps without one; ``modified`` the file's last change, from which stamps without a year take
-    the latest year that does not put them in the future.
+    ``zone`` is that of stamps without one; ``modified`` the file's last change.
     """
 
     def __init__(self, zone: tzinfo, modified: datetime) -> None:
         self.zone, self.modified = zone, modified.astimezone(UTC)
-        self._cached = lru_cache(maxsize=256)(self._of_head)
+        self._cached = lru_cache(maxsize=256)(self._dated)
 
-    def time_of(self, record: str) -> datetime | None:
-        """The first time in the record's first line, UTC; ``None`` where there is none that is valid."""
-        return self._cached(record[:_HEAD].split("\n", 1)[0])
+    def time_of(self, record: str, before: Callable[[], Iterable[str]] = tuple) -> datetime | None:
+        """The time in the record's first line, UTC; ``None`` where there is none that is valid.
 
-    def _of_head(self, line: str) -> datetime | None:
+        ``before`` gives the first lines of the records before it, nearest first: a stamp without a year takes the year
+        that brings it nearest to them, and without any the latest that was over when the file was last changed. A
+        record without a stamp has the time of the one before: it was written after it.
+        """
+        line = record[:_HEAD].split("\n", 1)[0]
+        own = self._cached(line)
+        if own is not None:
+            return own
+        nearest = next((at for head in before() if (at := self._cached(head)) is not None), None)
+        return self._yearless(line, nearest) or nearest
+
+    def _dated(self, line: str) -> datetime | None:
         try:
-            return self._stamped(line) or self._yearless(line) or _epoch(line)
+            return self._stamped(line) or _epoch(line)
         except (ValueError, OverflowError):
             return None  # 2025-13-45: looks like a stamp, is none
 
@@ -83,26 +94,28 @@ class Clock:
             return timezone(timedelta(hours=_HOURS[written]))
         return self.zone
 
-    def _yearless(self, line: str) -> datetime | None:
+    def _yearless(self, line: str, nearest: datetime | None) -> datetime | None:
         found = _GLOG.search(line)
-        if found is not None:
-            return self._latest(int(found["month"]), int(found["day"]), found["time"], found["fraction"])
-        found = _SYSLOG.match(line)
-        if found is not None:
-            return self._latest(_MONTHS.index(found["name"]) + 1, int(found["day"]), found["time"], None)
-        return None
+        month = int(found["month"]) if found else 0
+        if found is None:
+            found = _SYSLOG.match(line)
+            month = _MONTHS.index(found["name"]) + 1 if found else 0
+        if found is None:
+            return None
+        moments = self._in_years(month, int(found["day"]), found["time"], found.groupdict().get("fraction"))
+        if nearest is not None:
+            return min(moments, key=lambda moment: abs(moment - nearest), default=None)
+        return max((moment for moment in moments if moment <= self.modified + timedelta(days=1)), default=None)
 
-    def _latest(self, month: int, day: int, clock: str, fraction: str | None) -> datetime | None:
+    def _in_years(self, month: int, day: int, clock: str, fraction: str | None) -> list[datetime]:
+        """That day and time in each year in question; 29 February may be up to eight years away."""
         hour, minute, second = (int(part) for part in clock.split(":"))
-        # Up to 9 years back: 29 February, as in 1896 to 1904, is the longest wait there can be.
-        for year in range(self.modified.year + 1, self.modified.year - 9, -1):
-            try:
+        moments = []
+        for year in range(self.modified.year - 9, self.modified.year + 2):
+            with suppress(ValueError):
                 moment = datetime(year, month, day, hour, minute, second, _micro(fraction), tzinfo=self.zone)
-            except ValueError:
-                continue
-            if moment.astimezone(UTC) <= self.modified + timedelta(days=1):
-                return moment.astimezone(UTC)
-        return None
+                moments.append(moment.astimezone(UTC))
+        return moments
 
 
 def _epoch(line: str) -> datetime | None:

@@ -1,0 +1,45 @@
+"""Run the benchmarks: ``python -m benchmarks [--gpu] [NAME …]``.
+
+Each benchmark is a script of its own beside this file, runnable by itself; those named ``gpu_…`` need CUDA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def scripts(gpu: bool) -> dict[str, Path]:
+    """Name → script, of those that need a GPU or of the others."""
+    found = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if not path.stem.startswith("_")}
+    return {name: path for name, path in found.items() if name.startswith("gpu_") == gpu}
+
+
+def main() -> int:
+    """Run what was asked for, one after the other; 1 when any of them failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run the benchmarks.")
+    parser.add_argument("--gpu", action="store_true", help="those that need CUDA")
+    parser.add_argument("names", nargs="*", help="only these")
+    asked = parser.parse_args()
+    known = scripts(asked.gpu)
+    unknown = sorted(set(asked.names) - set(known))
+    if unknown:
+        parser.error(f"no benchmark named {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")
+    failed = []
+    for name in asked.names or known:
+        print(f"\n== {name} ==", flush=True)
+        if subprocess.run([sys.executable, known[name]], check=False).returncode != 0:
+            failed.append(name)
+    if not known:
+        print("There is no benchmark of this kind yet.")
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""What each task does: open the history, call one use case, say in the log what came of it, return a reference.
+
+XCom carries ids and counts, never results: those are rows. Parameters that default to ``None`` are filled by Airflow
+from the task's context.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kronos_health.airflow_plugin.settings import task_settings
+
+if TYPE_CHECKING:
+    from kronos_health.checks.context import Context
+
+log = logging.getLogger(__name__)
+Summary = dict[str, Any]
+
+
+@contextmanager
+def opened(dag_run: Any) -> Iterator[Context]:
+    """A context of the use cases for the task of ``dag_run``.
+
+    What trying again cannot mend (settings, schema, an unknown name) becomes ``AirflowFailException`` with its one
+    line; a database that is away for a moment stays what it is, so that Airflow tries again.
+    """
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from kronos_health.checks.context import CheckError, Origin, open_context
+    from kronos_health.settings.errors import SettingsError
+    from kronos_health.store.errors import CursorMoved, DatabaseUnreachable, StoreError
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it introduces itself at every look at the schema
+    try:
+        context = open_context(task_settings().settings, Origin("dag run", dag_run.dag_id, dag_run.run_id))
+        try:
+            yield context
+        finally:
+            context.engine.dispose()
+    except (DatabaseUnreachable, CursorMoved):
+        raise
+    except (SettingsError, StoreError, CheckError) as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def begin(dag_run: Any = None) -> str:
+    """Open a campaign and return its id."""
+    from kronos_health.checks.probing import start_campaign
+
+    with opened(dag_run) as context:
+        return str(start_campaign(context))
+
+
+def plan(targets: list[str], params: Mapping[str, Any] | None = None, dag_run: Any = None) -> list[Summary]:
+    """The probes to run on this worker: of the targets asked for in the form, those in ``targets``."""
+    from kronos_health.airflow_plugin.specs import to_json
+    from kronos_health.checks.probing import ProbeRequest, plan_probes
+
+    asked = dict(params or {})
+    with opened(dag_run) as context:
+        chosen = asked.get("targets") or context.settings.probe.targets
+        mine = tuple(name for name in chosen if name in targets)
+        if not mine:
+            log.info("None of the targets asked for (%s) belongs to this queue.", ", ".join(chosen))
+            return []
+        request = ProbeRequest(
+            targets=mine,
+            variants=tuple(asked.get("variants") or ()) or None,
+            iterations=asked.get("iterations"),
+            rehearse={"always": True, "never": False}.get(asked.get("rehearse", "")),
+        )
+        specs = plan_probes(context, request)
+    for spec in specs:
+        log.info("%s %s, %s, %d iterations", spec.target, spec.variant, spec.kind.value, spec.iterations)
+    return [to_json(spec) for spec in specs]
+
+
+def finish(campaign_id: str, dag_run: Any = None) -> str:
+    """Close the campaign and compare its probes."""
+    from kronos_health.checks.probing import finish_campaign
+
+    with opened(dag_run) as context:
+        done = finish_campaign(context, campaign_id)
+    for probe in done.probes:
+        outcome = probe.outcome.value if probe.outcome else "not finished"
+        log.info(
+            "%s %s (%s): %s, %d of %d",
+            probe.target,
+            probe.variant,
+            probe.kind.value,
+            outcome,
+            probe.passed,
+            probe.requested,
+        )
+    for comparison in done.comparisons:
+        log.info("Beside eager: accuracy %s, %s", comparison.accuracy.value, comparison.accuracy_reason)
+    return campaign_id
+
+
+def scan(source: str, dag_run: Any = None) -> Summary:
+    """Scan one source from where the last scan stopped."""
+    from kronos_health.checks.scanning import scan as scan_source
+
+    with opened(dag_run) as context:
+        done = scan_source(context, source)
+    if done.problem:
+        log.warning("%s could not be read: %s", source, done.problem)
+    log.info("%s: %d lines, %d bytes read", source, done.counts.lines, done.counts.bytes)
+    for signature, count in sorted(done.findings_by_signature.items()):
+        log.info("%s: %s ×%d", source, signature, count)
+    found = sum(done.findings_by_signature.values())
+    return {"source": source, "scan_id": done.scan_id, "findings": found, "news": bool(done.serious or done.gaps)}
+
+
+def watch(dag_run: Any = None) -> Summary:
+    """Look for new torch releases, Kronos revisions, drift of production's settings, and deployments."""
+    from kronos_health.checks.watching import watch as watch_upstream
+
+    with opened(dag_run) as context:
+        seen = watch_upstream(context)
+    counts = {kind: len(getattr(seen, kind)) for kind in ("releases", "revisions", "drifts", "deployments", "unknowns")}
+    for unknown in seen.unknowns:
+        log.warning("%s is unknown: %s", unknown.subject, unknown.reason)
+    log.info("New: %s", ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    return {**counts, "news": any(counts[kind] for kind in ("releases", "revisions", "drifts", "deployments"))}
+
+
+def announce(seen: Iterable[Any]) -> None:
+    """Succeed, and so update the asset, when there is news in ``seen``; otherwise be skipped, which wakes nobody."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    if not any(summary.get("news") for summary in _flat(seen)):
+        raise AirflowSkipException("nothing new: nobody is woken")
+
+
+def _flat(seen: Any) -> Iterator[Summary]:
+    """Summaries out of lists of lists; a task that failed or was skipped left none."""
+    if isinstance(seen, Mapping):
+        yield dict(seen)
+    elif seen is not None:
+        for inner in seen:
+            yield from _flat(inner)
+
+
+def revisit(dag_run: Any = None) -> list[str]:
+    """Weigh the four criteria of every target anew, from the database."""
+    from kronos_health.checks.revisiting import revisit as decide
+
+    with opened(dag_run) as context:
+        decisions = decide(context)
+    for decision in decisions:
+        log.info("%s", decision.sentence)
+    return [f"{decision.target}: {decision.mode.value}" for decision in decisions]
+
+
+def deliver(dag_run: Any = None) -> Summary:
+    """Send the messages that are due; what cannot be sent now stays in the outbox."""
+    from kronos_health.checks.delivering import deliver as send
+
+    with opened(dag_run) as context:
+        done = send(context)
+    for channel in done.disabled_channels:
+        log.warning("The channel %s is refused and disabled; its messages are kept.", channel)
+    log.info("%d sent, %d failed, %d waiting, %d given up", done.sent, done.failed, done.waiting, done.dead)
+    return {"sent": done.sent, "failed": done.failed, "waiting": done.waiting, "dead": done.dead}
+
+
+def digest(dag_run: Any = None) -> None:
+    """Write the weekly digest into the outbox."""
+    from kronos_health.checks.digesting import digest as summarise
+
+    with opened(dag_run) as context:
+        summarise(context)
+
+
+def housekeep(dag_run: Any = None) -> None:
+    """Remove rows past their retention and close probes whose process is gone."""
+    from kronos_health.checks.housekeeping import housekeep as tidy
+
+    with opened(dag_run) as context:
+        done = tidy(context)
+    log.info("%d lost probes closed, %d runs never ended", len(done.lost_probes), len(done.stuck_checks))
+    log.info("Removed %s, and %d messages", done.forgotten, done.forgotten_messages)
+
+
+def report_failures(ti: Any = None) -> None:
+    """Fail, naming the tasks that failed."""
+    from airflow.sdk.exceptions import AirflowFailException
+
+    states: Mapping[str, Any] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    failed = sorted(task_id for task_id, state in states.items() if str(state) in {"failed", "upstream_failed"})
+    raise AirflowFailException(
+        f"the checker, not the model, failed in: {', '.join(failed) or 'a task of this run'}. Its log says why."
+    )

@@ -1,0 +1,112 @@
+"""A toy model behind a factory, and the faults that can be planted in it. Imported by the worker, not by the tests."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+
+import torch
+
+
+class Layers(torch.nn.Module):
+    """A weighted mean of the last four closes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.rand(4) / 2)
+
+    def scale(self, history):
+        return (history * self.weight).sum(-1)
+
+    def forward(self, history):
+        return self.scale(history)
+
+
+class Plain:
+    """Has what a factory's target must have, and its module in ``model``."""
+
+    shape = "toy-4"
+    revision = "r1"
+    weights_revision = "none"
+
+    def __init__(self, device: str, fault: str = "") -> None:
+        self.model = Layers().to(device).eval()
+        self.fault = fault
+        self.made = 0
+        self.kept: torch.Tensor | None = None
+
+    @torch.no_grad()
+    def predict(self, window, seed):
+        self.made += 1
+        if self.fault in FAULTS:
+            return FAULTS[self.fault]()
+        forecast = self.model(torch.tensor([window.closes[-4:]]))
+        if self.fault == "keeps an output" and self.made >= 3:  # by then its graph is recorded: nothing is refused
+            self.kept = forecast
+        return forecast if self.fault == "gives its output away" else forecast.tolist()
+
+
+class Toy(Plain):
+    """Exposes what is compiled: outputs of ``scale`` have a line of this file for their stack."""
+
+    def compiled_parts(self):
+        return [(self.model, "scale")]
+
+
+def _segmentation_fault():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _out_of_memory():
+    raise MemoryError("planted")
+
+
+def _torch_out_of_memory():
+    torch.empty(1 << 50)
+
+
+def _hang():
+    time.sleep(600)
+
+
+def _exit():
+    raise SystemExit("planted")
+
+
+FAULTS = {
+    "segfault": _segmentation_fault,
+    "memory": _out_of_memory,
+    "torch memory": _torch_out_of_memory,
+    "nan": lambda: [math.nan],
+    "two values": lambda: [1.0, 2.0],
+    "hang": _hang,
+    "exit": _exit,
+}
+
+
+def make(device: str, **options: str) -> Toy:
+    return Toy(device, **options)
+
+
+def make_plain(device: str, **options: str) -> Plain:
+    return Plain(device, **options)
+
+
+def make_useless(device: str):
+    return object()
+
+
+def own_recipe(target, mode: str = "reduce-overhead"):
+    """A user's recipe."""
+    target.model.scale = torch.compile(target.model.scale, mode=mode)
+
+
+def broken_recipe(target):
+    """A recipe whose compiler fails."""
+
+    def backend(module, inputs):
+        raise ValueError("planted in the compiler")
+
+    target.model.scale = torch.compile(target.model.scale, backend=backend)
