@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from kronos_health.checks.watching import WatchSummary
     from kronos_health.store.history import QueryResult
     from kronos_health.store.sqlfiles import Query
+
+
+_COLUMNS_ON_A_LINE = 9
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -64,13 +68,25 @@ def queries_table(queries: Iterable[Query]) -> Table:
     return table
 
 
-def rows_table(name: str, result: QueryResult) -> Table:
-    """Rows of a query; text of logs is shown as text."""
-    table = _table(name.replace("_", " "), *result.columns)
+def rows_table(name: str, result: QueryResult) -> RenderableType:
+    """Rows of a query, one below the other where there are too many columns for a line; log text is shown as text."""
+    title = name.replace("_", " ")
+    if len(result.columns) > _COLUMNS_ON_A_LINE and result.rows:
+        return Group(*(_upright(f"{title} {number}", row, result) for number, row in enumerate(result.rows, 1)))
+    table = _table(title, *result.columns)
     for row in result.rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     if not result.rows:
         table.add_row(*_padded("no rows", len(result.columns)))
+    return table
+
+
+def _upright(title: str, row: Sequence[Any], result: QueryResult) -> Table:
+    """One row as name and value; what is empty is left out."""
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for column, value in zip(result.columns, row, strict=True):
+        if value is not None:
+            table.add_row(Text(column, style="bold"), Text(_cell(value)))
     return table
 
 
