@@ -13,6 +13,7 @@ from sqlalchemy import Engine, update
 from kronos_health.history.page import health_page
 from kronos_health.store.database import reading, writing
 from kronos_health.store.tables.probes import probe
+from kronos_health.store.tables.revisit import decision
 from tests.support.history import seven_days_of_history
 
 pytestmark = pytest.mark.browser
@@ -24,7 +25,10 @@ def page(sqlite_engine: Engine, now: datetime, tmp_path: Path) -> Path:
     with writing(sqlite_engine) as connection:
         seven_days_of_history(connection, now)
         hostile = "<script>document.title='stolen'</script><img src=x onerror=\"document.title='stolen'\">"
-        connection.execute(update(probe).where(probe.c.message.is_not(None)).values(message=hostile))
+        connection.execute(
+            update(probe).where(probe.c.message.is_not(None)).values(message=hostile, frame_code=hostile)
+        )
+        connection.execute(update(decision).values(reason=hostile))
     path = tmp_path / "page.html"
     with reading(sqlite_engine) as connection:
         path.write_text(health_page(connection, now, ("kronos",)), encoding="utf-8")
