@@ -14,6 +14,7 @@ from kronos_health.airflow_plugin.settings import parsing_settings
 
 # A task has no way to Airflow's metadata database. Whoever wants this worker to clean it hands over its address here.
 DATABASE_VARIABLE = "KRONOS_HEALTH_AIRFLOW_DATABASE"
+OUR_TASKS = "dag_id=kronos_*"
 _LONGEST_SECONDS = 600.0
 
 log = logging.getLogger(__name__)
@@ -24,19 +25,22 @@ def remove_old_logs() -> int:
     from airflow.sdk import conf
 
     folder = Path(conf.get("logging", "base_log_folder"))
-    removed = remove_files_before(folder, _oldest_kept().timestamp())
+    # Where kronos-health up runs Airflow, nobody else tidies what parsing the DAGs leaves.
+    patterns = (OUR_TASKS, "dag_processor/*") if DATABASE_VARIABLE in os.environ else (OUR_TASKS,)
+    removed = sum(remove_files_before(folder, pattern, _oldest_kept().timestamp()) for pattern in patterns)
     log.info("%d log files removed under %s", removed, folder)
     return removed
 
 
-def remove_files_before(folder: Path, oldest: float) -> int:
-    """Remove what was last written before ``oldest`` (seconds since 1970) of our DAGs' logs, and folders left empty.
+def remove_files_before(folder: Path, pattern: str, oldest: float) -> int:
+    """Remove what was last written before ``oldest`` (seconds since 1970), and folders left empty by that.
 
-    Only ``dag_id=kronos_*``: on a shared worker the other logs are somebody else's.
+    Only below the folders that ``pattern`` finds: on a shared worker the other logs are somebody else's. Links are not
+    followed.
     """
     removed = 0
-    for dag in folder.glob("dag_id=kronos_*"):
-        for path in sorted(dag.rglob("*"), reverse=True):  # files before the folder they are in
+    for top in folder.glob(pattern):
+        for path in sorted(top.rglob("*"), reverse=True):  # files before the folder they are in
             try:
                 if path.is_dir():
                     path.rmdir()

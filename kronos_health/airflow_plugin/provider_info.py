@@ -19,15 +19,5 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "kronos-health",
         "name": "kronos-health",
         "description": "Production health checker for compiled forecasting models: may Kronos and Toto run compiled?",
-        "integrations": [
-            {
-                "integration-name": "kronos-health",
-                "external-doc-url": "https://airflow.apache.org/docs/apache-airflow/stable/howto/dynamic-dag-generation.html",
-                "tags": ["software"],
-            }
-        ],
-        "operators": [
-            {"integration-name": "kronos-health", "python-modules": ["kronos_health.airflow_plugin.operators"]}
-        ],
         "extra-links": ["kronos_health.airflow_plugin.links.HealthPageLink"],
     }

@@ -74,7 +74,8 @@ class Generation:
     """One file of a log through its rotations, known by its content; path and inode are only hints.
 
     ``head_sha256`` is over the first ``head_length`` (at most 1024) decompressed bytes; ``tail_sha256`` over the
-    ``tail_length`` (at most 256) bytes before ``offset``, the start of the first record not yet read to its end.
+    ``tail_length`` bytes before ``offset``, the start of the first record not yet read to its end: 256 of them, and the
+    whole record that ends there where it is longer.
     """
 
     id: str

@@ -1,7 +1,8 @@
 """Which generation of a log an opened file is: decided by content, with inode and path as hints only.
 
 A file continues a known generation when its beginning has the hash that was stored (over at most 1024 bytes) and the
-bytes before the stored offset have theirs (at most 256). The longest matching offset wins. So a renamed, copied or
+bytes before the stored offset have theirs: 256 of them, and the whole last record where that is longer, since tracebacks
+of the same error end alike and only their headers tell them apart. The longest matching offset wins. So a renamed, copied or
 compressed file goes on where reading stopped, and a file that took over a name or an inode starts anew.
 """
 
@@ -18,6 +19,8 @@ from kronos_health.domain.logs import Generation
 from kronos_health.logs.opening import HEAD_LENGTH, OpenLog
 
 TAIL_LENGTH = 256
+LONGEST_TAIL = 16 * 1024
+_STEP = 4 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +86,16 @@ def _pairs(logs: Sequence[OpenLog], known: Sequence[Generation]) -> Iterator[tup
 
 def _place(log: OpenLog, result: list[Assignment]) -> None:
     """Put a file without a generation into ``result``: as new, in place of a shorter copy of it, or not at all."""
-    for index, other in enumerate(result):
-        if _own_inode(log, other):
+    others = [(index, other) for index, other in enumerate(result) if not _own_inode(log, other)]
+    if any(_repeats(log, other.log) for _, other in others):
+        return
+    for index, other in others:
+        generation = other.generation
+        # A file with the old inode is the generation itself, however many others begin like it.
+        if generation is None or other.log.inode == generation.inode or not fits(generation, log):
             continue
-        if _repeats(log, other.log):
-            return
-        if other.generation is not None and _repeats(other.log, log) and fits(other.generation, log):
-            result[index] = Assignment(log, other.generation)
+        if _repeats(other.log, log):
+            result[index] = Assignment(log, generation)
             return
     if log.named:
         result.append(Assignment(log, None))
@@ -108,23 +114,19 @@ def _hints(generation: Generation, log: OpenLog) -> tuple[bool, bool, int]:
 
 def _repeats(log: OpenLog, other: OpenLog) -> bool:
     """Whether ``log`` holds nothing that ``other`` does not: a copy, or a file being compressed."""
-    common = min(len(log.head), len(other.head))
-    if log.head[:common] != other.head[:common]:
+    if not other.head.startswith(log.head[: len(other.head)]):
         return False
-    if common < HEAD_LENGTH:
+    if len(log.head) < HEAD_LENGTH:
         return len(log.head) <= len(other.head)
-    size = _size(log)
-    tail = bytes(log.content.read(size - TAIL_LENGTH, TAIL_LENGTH))
-    return tail == bytes(other.content.read(size - TAIL_LENGTH, TAIL_LENGTH))
-
-
-def _size(log: OpenLog) -> int:
-    """The decompressed size; a compressed file is read to its end for it."""
-    offset, step = 0, 8 * 1024**2
-    while log.content.known_size is None:
-        log.content.read(offset, step)
-        offset += step
-    return log.content.known_size
+    # Files that begin alike are rare, and mostly copies that will be gone by the next scan: compare all there is.
+    offset = 0
+    while True:
+        mine = bytes(log.content.read(offset, _STEP))
+        if mine != bytes(other.content.read(offset, len(mine))):
+            return False
+        if len(mine) < _STEP:
+            return True
+        offset += _STEP
 
 
 def new_generation(identifier: str, source: str, log: OpenLog, now: datetime) -> Generation:

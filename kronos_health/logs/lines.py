@@ -43,10 +43,16 @@ _LINE = re.compile(
     % (b"|".join(_HEADER), _GLOG, _TRACEBACK, b"|".join(_BARE))
 )
 _KINDS = {"header": HEADER, "glog": GLOG, "traceback": TRACEBACK, "bare": BARE}
+# What torch begins a message with: even with the prefix of the line before, it is another message.
+_MESSAGE = re.compile(rb" ?(?:%b|Recompiling function |Graph [Bb]reak )" % b"|".join(_BARE))
 _GLOG_LINE = re.compile(_PREFIX + rb"(?P<prefix>" + _GLOG + rb")(?P<rest>[^\n]*)")
 _LEVEL = re.compile(rb"\b" + _LEVELS + rb"\b")
 _QUIET = {b"TRACE", b"DEBUG", b"INFO", b"NOTICE"}
 _CHAIN = re.compile(rb"[\s|+]*(?:During handling of the above exception|The above exception was the direct cause)")
+# How torch ends what it says about an error, after an empty line.
+_FOOTER = re.compile(
+    rb"from user code:|Set TORCHDYNAMO_VERBOSE=|You can suppress this exception|To (?:log all|diagnose) recompilation"
+)
 # A stamp such as 2025-10-30 09:08, byte by byte between these; the common case, decided for all lines at once.
 _LOW = np.frombuffer(b"0000-00-00 00:00", np.uint8)
 _HIGH = np.frombuffer(b"9999-99-99 99:99", np.uint8)
@@ -106,7 +112,7 @@ def repeats_prefix(first: bytes, line: bytes) -> bool:
     millisecond.
     """
     head, other = glog_parts(first), glog_parts(line)
-    if head is None or other is None or head[0] != other[0]:
+    if head is None or other is None or head[0] != other[0] or _MESSAGE.match(other[1]):
         return False
     indented = not other[1].strip() or other[1].startswith(b"  ")
     return indented or (head[0].rstrip().endswith(b"]") and head[1] != other[1])
@@ -119,6 +125,11 @@ def is_quiet(line: bytes) -> bool:
         return glog[0][:1] in {b"V", b"D", b"I"}
     found = _LEVEL.search(line)
     return found is not None and found.group() in _QUIET
+
+
+def is_footer(line: bytes) -> bool:
+    """Whether a line is torch's last word on the error above it."""
+    return _FOOTER.match(line) is not None
 
 
 def is_chain(line: bytes) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kronos_health.logs.content import Content
-from kronos_health.logs.generation import TAIL_LENGTH
+from kronos_health.logs.generation import LONGEST_TAIL, TAIL_LENGTH
 from kronos_health.logs.lines import Positions
 from kronos_health.logs.matcher import Matcher
 from kronos_health.logs.records import LOOKAHEAD, Caps, Split, split
@@ -131,7 +131,10 @@ class Reading:
         consumed = data[: pieces.consumed]
         progress.offset += pieces.consumed
         progress.line += pieces.consumed_lines
-        progress.tail = (progress.tail + bytes(consumed[-TAIL_LENGTH:]))[-TAIL_LENGTH:]
+        if len(pieces.starts):
+            last = pieces.consumed - int(pieces.starts[-1])
+            length = min(max(last, TAIL_LENGTH), LONGEST_TAIL)
+            progress.tail = (progress.tail + bytes(consumed[-length:]))[-length:]
         progress.bytes += pieces.consumed
         progress.lines += pieces.consumed_lines + int(len(consumed) > 0 and _unterminated(consumed, pieces))
         progress.records += len(pieces.starts)

@@ -27,6 +27,7 @@ from kronos_health.logs.lines import (
     Positions,
     classify,
     is_chain,
+    is_footer,
     is_quiet,
     kind_of,
     repeats_prefix,
@@ -246,14 +247,14 @@ class _Cutter:
         indented = text[:1] in b" \t|+\x00"
         chained, previous = is_chain(piece.last), piece.last
         piece.last = text
-        if not piece.loose or indented or is_chain(text):
+        if not piece.loose or indented or is_chain(text) or is_footer(text):
             return False
         if piece.frames:
             piece.frames, piece.raised = False, True  # the exception line
             return False
         if chained:
             return False
-        if _ERROR.search(previous) or piece.unfinished:
+        if piece.raised or piece.unfinished or _ERROR.search(previous):
             piece.unfinished += 1
             return previous.rstrip().endswith(_FINISHED) or piece.unfinished > _UNFINISHED_LINES
         return True

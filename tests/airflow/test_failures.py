@@ -21,15 +21,16 @@ from tests.airflow.conftest import ROOT, SETTINGS, Home, make_home, run_program
 pytestmark = pytest.mark.airflow
 
 
-def run_one(home: Home, dag_id: str, params: dict[str, object] | None = None) -> tuple[str, dict[str, str]]:
-    done = run_program("tests.airflow.run_dags", home, json.dumps([(dag_id, params or {})]))[0]
-    return done["state"], {name: task["state"] for name, task in done["tasks"].items()}
+def run(home: Home, *orders: tuple[str, dict[str, object]]) -> list[tuple[str, dict[str, str]]]:
+    """State and task states of each run."""
+    done = run_program("tests.airflow.run_dags", home, json.dumps(orders))
+    return [(each["state"], {name: task["state"] for name, task in each["tasks"].items()}) for each in done]
 
 
 def it_fails_the_run_and_still_reports_when_the_history_is_of_a_newer_program(home: Home) -> None:
     with sqlite3.connect(home.history) as history:
         history.execute("update alembic_version set version_num = '9999'")
-    state, tasks = run_one(home, "kronos_upstream_watch")
+    ((state, tasks),) = run(home, ("kronos_upstream_watch", {}))
     assert (state, tasks["watch"], tasks["report_failures"]) == ("failed", "failed", "failed")
 
 
@@ -38,16 +39,18 @@ def it_keeps_an_unreadable_log_and_a_model_that_cannot_be_probed_as_outcomes(hom
     make_home(home.folder, broken)
     home.log.unlink()
     home.log.mkdir()
-    assert run_one(home, "kronos_log_scan")[0] == "success"
-    state, tasks = run_one(home, "kronos_compile_probe", {"variants": ["eager"], "rehearse": "never"})
-    assert (state, tasks["probe[0]"]) == ("success", "success")
+    scan, probe = run(
+        home, ("kronos_log_scan", {}), ("kronos_compile_probe", {"variants": ["eager"], "rehearse": "never"})
+    )
+    assert scan[0] == "success"
+    assert (probe[0], probe[1]["probe[0]"]) == ("success", "success")
     with sqlite3.connect(home.history) as history:
         assert history.execute("select outcome from probe where not imported").fetchall() == [("worker_error",)]
         assert history.execute("select problem is not null from log_source").fetchall() == [(1,)]
 
 
 def it_refuses_an_unknown_variant_with_the_nearest_one(home: Home) -> None:
-    state, tasks = run_one(home, "kronos_compile_probe", {"variants": ["compild"]})
+    ((state, tasks),) = run(home, ("kronos_compile_probe", {"variants": ["compild"]}))
     assert (state, tasks["plan"]) == ("failed", "failed")
     assert tasks["finish"] == "success"
 

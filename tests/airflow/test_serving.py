@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from kronos_health.airflow_plugin.cleaning import remove_files_before
+from kronos_health.airflow_plugin.cleaning import OUR_TASKS, remove_files_before
 from kronos_health.airflow_plugin.serving.environment import Address, airflow_environment, dags_folder
 from kronos_health.airflow_plugin.serving.first_check import last_progress
 from kronos_health.airflow_plugin.serving.state import Layout, Secrets, forget_run, secrets_of, take_lock
@@ -182,7 +182,7 @@ class DescribeOldLogs:
                 log.parent.mkdir(parents=True)
                 log.write_text("x")
                 os.utime(log, (age, age))
-        assert remove_files_before(tmp_path, 500.0) == 1
+        assert remove_files_before(tmp_path, OUR_TASKS, 500.0) == 1
         left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*"))
         assert left == [
             "dag_id=kronos_log_scan/run_id=new",

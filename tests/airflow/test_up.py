@@ -25,7 +25,7 @@ from kronos_health.airflow_plugin.serving.rest import Airflow
 from kronos_health.airflow_plugin.serving.state import Layout
 from tests.airflow.conftest import LOG, SETTINGS, Home, clean_environ, make_home
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600), pytest.mark.xdist_group("up")]
 
 QUICK = SETTINGS.replace('["eager", "compiled"]', '["eager"]').replace(
     'device = "cpu"', 'device = "cpu"\nrehearse = "never"'
@@ -246,7 +246,7 @@ def it_goes_on_after_being_killed_in_the_middle_of_a_probe(tmp_path: Path, free_
     second = Up(home, free_port, "again")
     try:
         second.await_text("Ctrl-C ends everything")
-        assert f"An earlier `up` (process {first.process.pid}) did not end tidily" in second.text()
+        assert f"(process {first.process.pid}) did not end tidily" in second.text()
         assert f"Login    admin / {login['admin']}" in second.text()
         with sqlite3.connect(home.history) as history:
             unfinished = history.execute("select count(*) from probe where outcome is null").fetchone()

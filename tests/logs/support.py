@@ -47,7 +47,7 @@ class Memory:
 
     generations: dict[str, Generation] = field(default_factory=dict)
     findings: list[tuple[str, Finding]] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[tuple[str, Sample]] = field(default_factory=list)
     tallies: list[Tally] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 

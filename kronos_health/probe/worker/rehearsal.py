@@ -18,6 +18,7 @@ re-recording limits, input mutation, and graphs that torch would skip.
 from __future__ import annotations
 
 import enum
+import importlib
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -26,9 +27,9 @@ from typing import Any
 
 import torch
 from torch._dynamo.mutation_guard import GenerationTracker
-from torch._inductor.cudagraph_trees import CUDAGraphTreeManager, MarkStepBox
 from torch.multiprocessing.reductions import StorageWeakRef
 
+TREES = "torch._inductor.cudagraph_trees"
 GRAPH_MODES = ("reduce-overhead", "max-autotune")
 MESSAGE = (
     "Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run. Stack trace: {stack}. "
@@ -168,7 +169,9 @@ class GraphPool:
 
     @staticmethod
     def _generation_now() -> int:
-        return MarkStepBox.mark_step_counter or GenerationTracker.generation
+        trees = sys.modules.get(TREES)  # 1.5 s to import, and nobody marked a step while it is not
+        marks = 0 if trees is None else int(trees.MarkStepBox.mark_step_counter)
+        return marks or GenerationTracker.generation
 
     def _new_generation(self) -> bool:
         return self._generation != self._generation_now()
@@ -273,7 +276,7 @@ class Rehearsal:
 
 def overwritten_message(stack: str) -> str:
     """What this torch says when an overwritten output is read; ``stack`` is the source that made the output."""
-    own = getattr(CUDAGraphTreeManager, "format_dealloc_msg", None)
+    own = getattr(importlib.import_module(TREES).CUDAGraphTreeManager, "format_dealloc_msg", None)
     return str(own(stack)) if own is not None else MESSAGE.format(stack=stack.strip())
 
 
