@@ -2,7 +2,7 @@
 
 A file continues a known generation when its beginning has the hash that was stored (over at most 1024 bytes) and the
 bytes before the stored offset have theirs: 256 of them, and the whole last record where that is longer, since
-tracebacks of the same error end alike and only their headers tell them apart. The longest matching offset wins. So a
+tracebacks of one error end alike and only their headers tell them apart. The longest matching offset wins. So a
 renamed, copied or compressed file goes on where reading stopped, and a file that took over a name or an inode starts
 anew.
 """
