@@ -132,6 +132,7 @@ class SourceFacts:
     scans: int
     gaps: int
     findings: tuple[FindingFacts, ...] = ()
+    earlier: tuple[FindingFacts, ...] = ()  # all there ever was, where the time looked at holds nothing of concern
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,10 @@ def _log(source: SourceFacts, view: StatusView) -> Iterator[Text]:
     if len(serious) > 3:
         yield Text(f"  and {words.counted(len(serious) - 3, 'more kind')}")
     if not serious and not source.problem and source.last_scanned_at:
-        yield Text(f"  nothing of concern in {days} days", style="green")
+        yield Text(f"  nothing of concern in {days} days", style="" if source.earlier else "green")
+    for found in source.earlier[:3]:
+        text = f"  before that {found.signature} ×{found.findings:,}, last {words.ago(found.last_at, view.at)}"
+        yield Text(text, style=_SEVERITY_STYLE.get(found.severity, ""))
 
 
 def _upstream(view: StatusView) -> list[Text]:

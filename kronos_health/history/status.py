@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from packaging.version import InvalidVersion, Version
@@ -33,6 +33,7 @@ from kronos_health.history.facts import (
 from kronos_health.store.history import run_query
 
 FINDINGS_WINDOW = timedelta(days=7)
+_THE_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _EVIDENCE_ORDER = {"cuda": 0, "cpu": 1, "none": 2, "rehearsal": 3, "baseline": 4}
 
 Facts = TypeVar("Facts")
@@ -117,11 +118,23 @@ def read_criteria(rows: Iterable[dict[str, Any]]) -> tuple[CriterionFacts, ...]:
 
 
 def _sources(ask: _Asker, since: datetime) -> tuple[SourceFacts, ...]:
-    findings = ask(FindingFacts, "findings_by_signature", since=since)
+    """Each log with what was found since; where that is nothing of concern, with what was found before: a log of last
+    month, read for the first time, must not look clean."""
+    recent = ask(FindingFacts, "findings_by_signature", since=since)
+    ever = ask(FindingFacts, "findings_by_signature", since=_THE_BEGINNING)
     return tuple(
-        replace(source, findings=tuple(found for found in findings if found.source == source.source))
+        replace(source, findings=found, earlier=() if _serious(found) else _serious(_of(source, ever)))
         for source in ask(SourceFacts, "log_sources")
+        for found in [_of(source, recent)]
     )
+
+
+def _of(source: SourceFacts, findings: Iterable[FindingFacts]) -> tuple[FindingFacts, ...]:
+    return tuple(found for found in findings if found.source == source.source)
+
+
+def _serious(findings: Iterable[FindingFacts]) -> tuple[FindingFacts, ...]:
+    return tuple(found for found in findings if found.severity != "info")
 
 
 def _newest(releases: Iterable[ReleaseFacts]) -> tuple[ReleaseFacts, ...]:

@@ -207,9 +207,8 @@ def it_refuses_a_second_start_on_the_same_folder_and_names_the_first(up: Up) -> 
     second = Up(up.home, 8080, "second")
     try:
         assert second.process.wait(60) == 2
-        assert f"already runs on {up.home.folder / 'var'} (process {up.process.pid})" in second.text().replace(
-            "\n", " "
-        )
+        said = "".join(second.text().split())  # a terminal wraps long paths where it likes
+        assert f"alreadyrunson{up.home.folder / 'var'}(process{up.process.pid})" in said
     finally:
         second.close()
 

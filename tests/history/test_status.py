@@ -176,3 +176,16 @@ class DescribeTheScreen:
         assert "measured on CUDA ([bold]L4[/bold], base" in text
         assert "\x1b" not in text
         assert "\u202e" not in text
+
+
+def it_does_not_call_a_log_clean_whose_failures_are_older_than_the_window(
+    connection: Connection, now: datetime
+) -> None:
+    later = build_status(connection, now + timedelta(days=60))
+    (source,) = [source for source in later.sources if source.earlier]
+    assert "graph_reuse" in {found.signature for found in source.earlier}
+    assert not any(found.severity != "info" for found in source.findings)
+    console = Console(width=120, color_system=None, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(render_status(later))
+    assert "before that graph_reuse ×" in capture.get()

@@ -8,6 +8,9 @@ import pytest
 
 from tests.probe.worker.runs import SMALL, Run, run, run_all, spec, variant
 
+# The first test makes what all share: several compiling processes, which a busy machine takes minutes for.
+pytestmark = pytest.mark.timeout(900)
+
 MITIGATED = (
     "compiled_static_rope_mark_step",
     "compiled_static_rope_clone",
