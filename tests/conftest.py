@@ -8,24 +8,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine, create_engine
 
 from kronos_health.store.database import open_engine
 from kronos_health.store.migrations import upgrade
 from tests.support.postgres import postgres_server
 
-_SHARE_DEAR_FIXTURES = ("probe/worker", "airflow", "history")
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep on one process what shares a fixture that is dear to make: compiled models, a running Airflow."""
-    here = Path(__file__).parent
-    for item in items:
-        folder = item.path.parent.relative_to(here).as_posix()
-        group = next((name for name in _SHARE_DEAR_FIXTURES if folder.startswith(name)), None)
-        if group and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(group))
+def pytest_configure(config: pytest.Config) -> None:
+    """The fast run tries the same examples every time, so that it says something of a change; the slow one explores."""
+    if "not slow" in config.option.markexpr:
+        settings.load_profile("repeatable")
 
 
 @pytest.fixture

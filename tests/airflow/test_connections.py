@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from tests.airflow.conftest import make_home, run_program
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow connections")]
+pytestmark = pytest.mark.airflow
 
 
 DATABASE, SLACK = "AIRFLOW_CONN_KRONOS_HEALTH_DB", "AIRFLOW_CONN_KRONOS_HEALTH_SLACK"

@@ -12,7 +12,7 @@ from kronos_health.airflow_plugin.serving.first_check import DAG_IDS
 from kronos_health.airflow_plugin.standalone import POOLS
 from tests.airflow.conftest import SETTINGS, Home, make_home, run_program
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow dags")]
+pytestmark = pytest.mark.airflow
 
 QUEUED = (
     SETTINGS

@@ -11,7 +11,7 @@ import pytest
 
 from tests.airflow.conftest import Home, run_program
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow page")]
+pytestmark = pytest.mark.airflow
 
 HOSTILE = "<script>alert('from a log')</script>"
 

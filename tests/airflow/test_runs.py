@@ -10,7 +10,7 @@ import pytest
 
 from tests.airflow.conftest import Home, run_program
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("airflow runs")]
+pytestmark = pytest.mark.airflow
 
 ORDERS: list[tuple[str, dict[str, Any]]] = [
     ("kronos_upstream_watch", {}),

@@ -25,7 +25,7 @@ from kronos_health.airflow_plugin.serving.rest import Airflow
 from kronos_health.airflow_plugin.serving.state import Layout
 from tests.airflow.conftest import LOG, SETTINGS, Home, clean_environ, make_home
 
-pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600), pytest.mark.xdist_group("up")]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 QUICK = SETTINGS.replace('["eager", "compiled"]', '["eager"]').replace(
     'device = "cpu"', 'device = "cpu"\nrehearse = "never"'
