@@ -21,7 +21,7 @@ from kronos_health.logs.opening import HEAD_LENGTH, OpenLog
 
 TAIL_LENGTH = 256
 LONGEST_TAIL = 16 * 1024
-_STEP = 4 * 1024**2
+_FIRST_STEP, _LARGEST_STEP = 4 * 1024, 4 * 1024**2  # bytes compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +56,26 @@ def _continues(generation: Generation, log: OpenLog) -> bool:
 
 def assign(logs: Iterable[OpenLog], known: Sequence[Generation]) -> tuple[Assignment, ...]:
     """Give each file its generation, each generation one file. Files that only repeat another one are left out."""
-    waiting = [log for log in logs if log.head]
-    pairs = sorted(_pairs(waiting, known), key=lambda pair: (-pair[0].offset, *_hints(*pair)))
-    taken: dict[int, Generation] = {}
+    distinct = _distinct([log for log in logs if log.head], known)
+    pairs = sorted(_pairs(distinct, known), key=lambda pair: (-pair[0].offset, *_hints(*pair)))
+    taken: dict[int, Generation] = {}  # by descriptor
     owned: set[str] = set()
     for generation, log in pairs:
         if log.descriptor not in taken and generation.id not in owned:
             taken[log.descriptor] = generation
             owned.add(generation.id)
-    result = [Assignment(log, taken[log.descriptor]) for log in waiting if log.descriptor in taken]
-    # The longest of several equal files is looked at first, so that a copy under way is seen as one.
-    rest = sorted((log for log in waiting if log.descriptor not in taken), key=lambda log: (-log.size, not log.live))
-    for log in rest:
-        _place(log, result)
-    return tuple(result)
+    return tuple(Assignment(log, taken.get(log.descriptor)) for log in distinct if log.named or log.descriptor in taken)
+
+
+def _distinct(logs: Sequence[OpenLog], known: Sequence[Generation]) -> list[OpenLog]:
+    """``logs`` without those all of whose content is in another: copies, whole or under way, and empty beginnings."""
+    kept: list[OpenLog] = []
+    # Of two equal files the one that is likelier to stay is kept.
+    for log in sorted(logs, key=lambda log: (log.content.compression is not None, not log.live)):
+        if not any(_repeats(log, other) and not _written_again(log, other, known) for other in kept):
+            kept = [other for other in kept if not _repeats(other, log) or _written_again(other, log, known)]
+            kept.append(log)
+    return kept
 
 
 def _pairs(logs: Sequence[OpenLog], known: Sequence[Generation]) -> Iterator[tuple[Generation, OpenLog]]:
@@ -85,27 +91,16 @@ def _pairs(logs: Sequence[OpenLog], known: Sequence[Generation]) -> Iterator[tup
                         yield generation, log
 
 
-def _place(log: OpenLog, result: list[Assignment]) -> None:
-    """Put a file without a generation into ``result``: as new, in place of a shorter copy of it, or not at all."""
-    others = [(index, other) for index, other in enumerate(result) if not _own_inode(log, other)]
-    if any(_repeats(log, other.log) for _, other in others):
-        return
-    for index, other in others:
-        generation = other.generation
-        # A file with the old inode is the generation itself, however many others begin like it.
-        if generation is None or other.log.inode == generation.inode or not fits(generation, log):
-            continue
-        if _repeats(other.log, log):
-            result[index] = Assignment(log, generation)
-            return
-    if log.named:
-        result.append(Assignment(log, None))
+def _written_again(log: OpenLog, other: OpenLog, known: Sequence[Generation]) -> bool:
+    """Whether a live file was surely written anew although it repeats another: all of that had been read before.
 
-
-def _own_inode(log: OpenLog, other: Assignment) -> bool:
-    """Whether a live file was surely written, not copied: the generation it resembles still has its old inode."""
-    generation = other.generation
-    return log.live and generation is not None and other.log.inode == generation.inode != log.inode
+    A program without time stamps writes the same again after a rotation; no rotation copies what is long read into the
+    live file. The inode tells which of the two was read; alone it would not do, since inodes are used again.
+    """
+    return log.live and any(
+        other.inode == generation.inode != log.inode and log.size <= generation.offset and fits(generation, other)
+        for generation in known
+    )
 
 
 def _hints(generation: Generation, log: OpenLog) -> tuple[bool, bool, int]:
@@ -120,14 +115,14 @@ def _repeats(log: OpenLog, other: OpenLog) -> bool:
     if len(log.head) < HEAD_LENGTH:
         return len(log.head) <= len(other.head)
     # Files that begin alike are rare, and mostly copies that will be gone by the next scan: compare all there is.
-    offset = 0
+    offset, step = 0, _FIRST_STEP
     while True:
-        mine = bytes(log.content.read(offset, _STEP))
+        mine = bytes(log.content.read(offset, step))
         if mine != bytes(other.content.read(offset, len(mine))):
             return False
-        if len(mine) < _STEP:
+        if len(mine) < step:
             return True
-        offset += _STEP
+        offset, step = offset + step, min(2 * step, _LARGEST_STEP)
 
 
 def new_generation(identifier: str, source: str, log: OpenLog, now: datetime) -> Generation:

@@ -236,7 +236,7 @@ def _keep(
     )
 
 
-def _note_vanished(scan: _Scan, look: Look, assignments: Iterable[Assignment]) -> None:
+def _note_vanished(scan: _Scan, look: Look, assignments: Sequence[Assignment]) -> None:
     """Known generations that no file holds any more: what was not read of them is a gap."""
     if not look.certain:
         return
@@ -244,16 +244,34 @@ def _note_vanished(scan: _Scan, look: Look, assignments: Iterable[Assignment]) -
         if scan.now - item.last_seen_at > _REMEMBER:
             scan.changed.append((replace(item, version=item.version + 1, last_seen_at=scan.now), item))
     present = {item.id for item in look.unchanged} | {item.generation.id for item in assignments if item.generation}
+    newest = max((item.id for item in scan.known), default="")
+    # With the newest one gone and new files there, others may have come and gone in between.
+    broken = newest not in present and any(item.generation is None for item in assignments)
     for generation in scan.known:
-        if generation.finished or generation.id in present:
+        last = broken and generation.id == newest
+        if generation.id in present or (generation.finished and not last):
             continue
-        gone = replace(generation, finished=True, hint=None, version=generation.version + 1)
-        scan.changed.append((gone, generation))
-        rotated = is_sibling(scan.live.name, Path(generation.path).name)
-        if rotated and generation.size_seen <= generation.offset:
-            continue
-        end = generation.size_seen if rotated else None
-        scan.gaps.append(Gap(generation.id, generation.offset, end, _loss(generation, rotated)))
+        if not generation.finished:
+            gone = replace(generation, finished=True, hint=None, version=generation.version + 1)
+            scan.changed.append((gone, generation))
+        gap = None if _is_contained(generation, look) else _gap_of(scan, generation, last)
+        if gap is not None:
+            scan.gaps.append(gap)
+
+
+def _is_contained(generation: Generation, look: Look) -> bool:
+    """Whether all that was ever seen of it stands in another file, too: the first bytes of a line, a header."""
+    seen = generation.size_seen <= max(generation.offset, generation.head_length)
+    return seen and any(fits(generation, log) for log in look.logs)
+
+
+def _gap_of(scan: _Scan, generation: Generation, last: bool) -> Gap | None:
+    """What is lost of a vanished generation; ``last``: perhaps also what came after it. ``None``: nothing."""
+    rotated = is_sibling(scan.live.name, Path(generation.path).name) and not last
+    if rotated and generation.size_seen <= generation.offset:
+        return None
+    end = generation.size_seen if rotated else None
+    return Gap(generation.id, generation.offset, end, _loss(generation, rotated))
 
 
 def _loss(generation: Generation, rotated: bool) -> str:

@@ -21,15 +21,18 @@ ADVICE = (
 )
 
 
-def line(message: str, level: str = "INFO", at: datetime = datetime(2025, 10, 30, 9, 8, 9, tzinfo=UTC)) -> str:
+THEN = datetime(2025, 10, 30, 9, 8, 9, tzinfo=UTC)
+
+
+def line(message: str, level: str = "INFO", at: datetime = THEN) -> str:
     """A line as the watched program writes it: three clocks and a coloured level."""
     clocks = f"{at:%Y-%m-%d %H:%M:%S} UTC | 2025-10-30 05:08:09 EDT | 2025-10-30 22:08:09 NZDT"
     return f"{clocks} | trade_stock_e2e.py:main:3043 \x1b[31m{level}\x1b[0m | {message}\n"
 
 
-def reuse(name: str) -> str:
+def reuse(name: str, at: datetime = THEN) -> str:
     """A whole event of graph reuse: the program's line, a traceback with carets, torch's message over several lines."""
-    return line(f"Kronos could not forecast {name}", "ERROR") + (
+    return line(f"Kronos could not forecast {name}", "ERROR", at) + (
         "Traceback (most recent call last):\n"
         '  File "/srv/trading/src/models/kronos_wrapper.py", line 512, in predict_series\n'
         "    forecast = predictor.predict_batch(frames, stamps)\n"
