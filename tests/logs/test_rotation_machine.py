@@ -3,8 +3,8 @@
 Whatever the order: an event is stored at most once and whole; every event whose bytes are still in some file is stored
 in the end; and every event that is not stored stood in a range that is recorded as a gap. Four things nobody can see
 are left out: a file that came and went between two scans while files around it stayed, a file that vanished when
-nothing but the header that all files share was read of it, a program that stops in the middle of a record for longer than the
-log counts as quiet, and halves of a record in two files.
+nothing but the header that all files share was read of it, a program that stops in the middle of a record for longer
+than the log counts as quiet, and halves of a record in two files.
 """
 
 from __future__ import annotations
