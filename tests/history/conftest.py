@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,31 +18,34 @@ from tests.support.history import History, seven_days_of_history
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
-def sqlite_history_url(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> str:
-    path = tmp_path_factory.mktemp("history") / "history.db"
-    shutil.copy(migrated_sqlite, path)
-    return f"sqlite:///{path}"
-
-
-@pytest.fixture(scope="session")
-def postgres_history_url(postgres: str) -> str:
-    engine = create_engine(postgres.format(database="postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql("CREATE DATABASE kh_history TEMPLATE template_kh")
-    engine.dispose()
-    return postgres.format(database="kh_history")
-
-
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def filled(request: pytest.FixtureRequest) -> Iterator[tuple[Engine, History]]:
-    """An engine whose database holds the history, and its ids; written to only inside rolled-back transactions."""
-    name = "sqlite_history_url" if request.param == "sqlite" else "postgres_history_url"
-    engine = open_engine(request.getfixturevalue(name), busy_timeout_seconds=10)
+def filled(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Engine, History]]:
+    """An engine whose database holds the history, and its ids; written to only inside rolled-back transactions.
+
+    Made anew whenever pytest comes back to the same database after the other one: so each time in a place of its own.
+    """
+    if request.param == "sqlite":
+        path = tmp_path_factory.mktemp("history") / "history.db"
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
+        url = f"sqlite:///{path}"
+    else:
+        url = _new_database(request.getfixturevalue("postgres"))
+    engine = open_engine(url, busy_timeout_seconds=10)
     with writing(engine) as connection:
         history = seven_days_of_history(connection, NOW)
     yield engine, history
     engine.dispose()
+
+
+def _new_database(server: str) -> str:
+    name = f"kh_history_{uuid.uuid4().hex[:12]}"
+    engine = create_engine(server.format(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template_kh")
+    engine.dispose()
+    return server.format(database=name)
 
 
 @pytest.fixture
