@@ -61,8 +61,7 @@ check: $(INSTALLED) ## one pass without the UI; prints the status: 0 well, 1 att
 	[ "$$status" -le 1 ]
 
 test: preflight-test $(INSTALLED_DEV) ## the fast tests, on both databases
-	@# A file stays on one process: what its tests share is dear to make (compiled models, a running Airflow).
-	@$(PYTEST) -n $(TEST_JOBS) --dist loadfile $(ARGS)
+	@$(PYTEST) -n $(TEST_JOBS) $(ARGS)
 
 test-slow: preflight-slow $(INSTALLED_DEV) ## the proofs that take minutes
 	@$(PYTEST) -m 'slow and not gpu' --timeout 1800 $(ARGS)
