@@ -113,6 +113,8 @@ def migrated_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     prepare = [sys.executable, "-m", "kronos_health.airflow_plugin.serving.prepare"]
     done = subprocess.run(prepare, env=home.environ, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
+    for database in (home.folder / "var" / "airflow" / "airflow.db", home.history):
+        shutil.copy(database, f"{database}.new")  # as made: other tests run their DAGs on the original
     return home
 
 
@@ -121,8 +123,8 @@ def home(migrated_home: Home, tmp_path: Path) -> Home:
     """A home of one test, copied from the ready one."""
     own = make_home(tmp_path / "home")
     var = own.folder / "var"
-    shutil.copy(migrated_home.folder / "var" / "airflow" / "airflow.db", var / "airflow" / "airflow.db")
-    shutil.copy(migrated_home.history, own.history)
+    shutil.copy(migrated_home.folder / "var" / "airflow" / "airflow.db.new", var / "airflow" / "airflow.db")
+    shutil.copy(f"{migrated_home.history}.new", own.history)
     return own
 
 
