@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import textwrap
 import time
 from pathlib import Path
-
-import psutil
 
 # What every one of them can use: say(event, ...) writes an event; a healthy child calls healthy().
 _PRELUDE = """
@@ -69,23 +65,3 @@ def wait_for_pids(path: Path, count: int, seconds: float = 10.0) -> list[int]:
             return [int(word) for word in words]
         time.sleep(0.02)
     raise AssertionError(f"{count} processes were expected in {path}")
-
-
-def gone(pids: list[int], seconds: float = 5.0) -> bool:
-    """True when none of them lives (a zombie waits for its parent only and does nothing)."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not any(_lives(pid) for pid in pids):
-            return True
-        time.sleep(0.02)
-    for pid in pids:  # leave nothing behind, whatever the test finds
-        if _lives(pid):
-            os.kill(pid, signal.SIGKILL)
-    return False
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from kronos_health.probe.child import EVENTS_FD, ChildEnd, Command, Conversation, Limits, StopReason, run_child
-from tests.probe.children import gone, program, wait_for_pids
+from tests.probe.children import program, wait_for_pids
+from tests.support.processes import gone
 
 
 class Listener(Conversation):

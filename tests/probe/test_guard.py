@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from kronos_health.probe import guard
-from tests.probe.children import gone, program, wait_for_pids
+from tests.probe.children import program, wait_for_pids
+from tests.support.processes import gone
 
 # The child, a grandchild in a session of its own that ignores SIGTERM and holds all of our pipes, and a daemon that
 # was forked twice: all write their pids and live for a minute.

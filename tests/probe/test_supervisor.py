@@ -21,8 +21,9 @@ from kronos_health.probe.progress import Phase, Progress
 from kronos_health.probe.supervisor import run_probe
 from kronos_health.probe.variants import find_variant
 from kronos_health.settings.models import Probe, Target
-from tests.probe.children import gone, program, wait_for_pids
+from tests.probe.children import program, wait_for_pids
 from tests.probe.gpu_on_paper import GpuOnPaper, finding
+from tests.support.processes import gone
 
 SPEC = ProbeSpec("kronos", "eager", iterations=2, predictions=3, seed=1000)
 QUICK = Probe(device="cpu", iteration_deadline_seconds=20.0)
