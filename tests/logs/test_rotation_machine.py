@@ -268,11 +268,11 @@ class Rotation(RuleBasedStateMachine):
         self.watched.scan()
         self.watched.scan()
         stored = set(self.watched.found())
-        for written in self.all:
-            for name, start in written.events.items():
-                if name not in stored and written.watched and (written.seen or not self.header):
-                    assert written.gone, f"event {name} is in a file and was not found"
-                    assert any(self.covers(gap, written, start) for gap in self.watched.memory.gaps), name
+        lost = [(item, name, at) for item in self.all for name, at in item.events.items() if name not in stored]
+        for written, name, start in lost:
+            assert written.gone, f"event {name} is in a file and was not found"
+            if written.watched and (written.seen or not self.header):
+                assert any(self.covers(gap, written, start) for gap in self.watched.memory.gaps), name
 
     def covers(self, gap: Gap, written: Written, start: int) -> bool:
         """Whether ``gap`` says that the event that begins at ``start`` may be lost."""
@@ -293,7 +293,7 @@ class Rotation(RuleBasedStateMachine):
 
 
 FAST = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, print_blob=True,
+    max_examples=100, stateful_step_count=40, deadline=None, print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )  # fmt: skip
 
@@ -303,5 +303,6 @@ class DescribeRotation(Rotation.TestCase):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 class DescribeRotationAtLength(Rotation.TestCase):
     settings = settings(FAST, max_examples=3000)
