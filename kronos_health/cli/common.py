@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +28,21 @@ STATE = State()
 
 
 def load() -> LoadedSettings:
-    """The settings in force. Raises ``SettingsError`` with one line per problem."""
+    """The settings in force. Raises ``SettingsError`` with one line per problem.
+
+    Airflow's connections are asked only where the environment holds one of ours: that is how hosts outside a task get
+    them, and importing Airflow takes seconds.
+    """
     from kronos_health.settings.loading import load_settings
 
-    return load_settings(Path(STATE.config) if STATE.config else None)
+    path = Path(STATE.config) if STATE.config else None
+    loaded = load_settings(path)
+    names = (loaded.settings.database.airflow_connection, loaded.settings.slack.airflow_connection)
+    if not any(name and f"AIRFLOW_CONN_{name.upper()}" in os.environ for name in names):
+        return loaded
+    from kronos_health.airflow_plugin.settings import connection_overrides, find_connection
+
+    return load_settings(path, overrides=connection_overrides(loaded.settings, find_connection))
 
 
 def context() -> Context:

@@ -31,7 +31,10 @@ def scan_command(
     file: Path | None = typer.Option(None, "--file", "-f", help="read this file whole and store nothing"),
     form: Form = typer.Option(Form.TABLE, "--format", help="how --file is printed"),
 ) -> None:
-    """Read what is new in the logs, from where the last scan stopped. Exit status 1: something serious."""
+    """Read what is new in the logs, from where the last scan stopped. Exit status 1: something serious.
+
+    With --file the settings in force are used for their patterns and limits; it works without any just as well.
+    """
     if file is not None:
         if source:
             raise CheckError("--file and --source exclude each other: a file is read whole, a source from its cursor.")
@@ -44,9 +47,9 @@ def _scan_file(path: Path, form: Form) -> None:
     from kronos_health.checks.scanning import is_serious, scan_single_file
     from kronos_health.history.tables import file_report_table
 
-    report = scan_single_file(path, load().settings if Path("kronos_health.toml").exists() else None)
+    report = scan_single_file(path, load().settings)
     if form is Form.JSON:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        typer.echo(json.dumps(report.as_json(), ensure_ascii=False, allow_nan=False))
     else:
         out.print(file_report_table(report))
     raise typer.Exit(1 if is_serious(report) else 0)

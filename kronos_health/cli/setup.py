@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from kronos_health.cli.common import load, out, prepared_context
+from kronos_health.settings.models import Settings
 from kronos_health.store.database import open_engine
 
 db = typer.Typer(help="The history database: upgrade, current, check, import.", no_args_is_help=True)
@@ -72,11 +73,24 @@ def import_command(
 @config.command("check")
 def config_check_command() -> None:
     """Print every setting in force and where it came from, secrets masked. Exit status 1: something is unusable."""
+    from kronos_health.checks.usable import check_usable
     from kronos_health.settings.explain import render_problems, render_settings
     from kronos_health.settings.reachable import check_reachable
 
     loaded = load()
     problems = check_reachable(loaded.settings, loaded.origins)
+    problems += check_usable(loaded.settings, loaded.origins, {problem.key for problem in problems})
     out.print(render_settings(loaded))
     out.print(render_problems(problems))
+    out.print(_connections(loaded.settings), style="dim", markup=False)
     raise typer.Exit(1 if any(problem.severity == "error" for problem in problems) else 0)
+
+
+def _connections(settings: Settings) -> str:
+    names = [name for name in (settings.database.airflow_connection, settings.slack.airflow_connection) if name]
+    if not names:
+        return ""
+    return (
+        f"Airflow's tasks also read the connections {' and '.join(names)} wherever Airflow keeps them; a command sees "
+        "those that are in its environment (AIRFLOW_CONN_…)."
+    )

@@ -162,7 +162,7 @@ def _findings(findings: Iterable[Mapping[str, Any]]) -> Table:
     for name in ("Signature", "Count", "First line", "First record"):
         table.add_column(name, justify="right" if name in {"Count", "First line"} else "left", overflow="fold")
     for found in findings:
-        lines = printable(str(found.get("record", ""))).splitlines()
+        lines = printable(str(found["first_record"])).splitlines()
         more = [f"… {len(lines) - _RECORD_LINES} more lines"] if len(lines) > _RECORD_LINES else []
         record = Text("\n".join([*lines[:_RECORD_LINES], *more]))
         table.add_row(Text(found["signature"]), f"{found['count']:,}", f"{found['first_line']:,}", record)

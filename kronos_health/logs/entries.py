@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -74,8 +75,9 @@ class SamplePattern:
                 if place in seen or number is None:
                     continue
                 seen.add(place)
-                plain = float(re.sub(r"[,_ ]", "", number.group()))
-                yield found.start(), groups.get("symbol"), convert(plain, groups.get("unit"), self.unit)
+                value = convert(float(re.sub(r"[,_ ]", "", number.group())), groups.get("unit"), self.unit)
+                if math.isfinite(value):  # 1e400 is nothing that a program measured, and no JSON
+                    yield found.start(), groups.get("symbol"), value
 
 
 def _value(found: re.Match[str], groups: Mapping[str, str | None]) -> tuple[int, str | None]:

@@ -129,7 +129,7 @@ def _begin(
         encoding=source.encoding,
         collector=Collector(matcher, source.encoding, logs.stored_record_chars, logs.findings_per_fingerprint, now),
         budget=Budget(logs.max_bytes, clocks.monotonic() + logs.max_seconds, logs.max_events, clocks.monotonic),
-        clock_of=lambda log: Clock(zone, datetime.fromtimestamp(log.modified_ns / 1e9, UTC)),
+        clock_of=lambda log: Clock(zone, datetime.fromtimestamp(log.modified_ns / 1e9, UTC), now),
         first_run=not known or any(not item.finished and item.offset < item.history_until for item in known),
     )
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from kronos_health.logs.errors import LogProblem
 
 _HEAD = 400
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _STAMP = re.compile(
     r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[ T](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d{1,9}))?"
     r"\s?(?P<zone>Z\b|[+-]\d\d:?\d\d\b|[A-Z]{3,5}\b)?"
@@ -46,11 +47,13 @@ def zone_named(name: str) -> tzinfo:
 class Clock:
     """Reads the times of one file's records.
 
-    ``zone`` is that of stamps without one; ``modified`` the file's last change.
+    ``zone`` is that of stamps without one; ``modified`` the file's last change; ``now`` the time of the scan. A stamp
+    from before this century, or later than both of them by more than a day, is somebody's placeholder and no time.
     """
 
-    def __init__(self, zone: tzinfo, modified: datetime) -> None:
+    def __init__(self, zone: tzinfo, modified: datetime, now: datetime) -> None:
         self.zone, self.modified = zone, modified.astimezone(UTC)
+        self._latest = max(self.modified, now) + timedelta(days=1)
         self._cached = lru_cache(maxsize=256)(self._dated)
 
     def time_of(self, record: str, before: Callable[[], Iterable[str]] = tuple) -> datetime | None:
@@ -69,9 +72,10 @@ class Clock:
 
     def _dated(self, line: str) -> datetime | None:
         try:
-            return self._stamped(line) or _epoch(line)
+            moment = self._stamped(line) or _epoch(line)
         except (ValueError, OverflowError):
             return None  # 2025-13-45: looks like a stamp, is none
+        return moment if moment and _EARLIEST <= moment <= self._latest else None
 
     def _stamped(self, line: str) -> datetime | None:
         found = _STAMP.search(line)

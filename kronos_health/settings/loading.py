@@ -128,7 +128,7 @@ def _resolved(name: str, value: Any, section: Section, base: Path, search: str |
         return absolute(value, base)
     if isinstance(value, tuple) and value and isinstance(value[0], Path):
         return tuple(absolute(path, base) for path in value)
-    if kind == "Source" and name == "path" and "://" not in value:
+    if kind == "Source" and name == "path":
         return str(absolute(Path(value), base))
     if kind == "Target" and name in _PATH_OR_NAME:
         return _folder_or_hub(value, base)
@@ -177,4 +177,11 @@ def _contradictions(settings: Settings, tree: Tree) -> list[Problem]:
             problems.append(
                 Problem(f"bounds.{name}", "the lower bound is above the upper", fix, f"[{low:g}, {high:g}]", origin)
             )
+    shape = settings.probe.evaluation
+    needed = max(shape.lookback, shape.max_context) + shape.pred_len
+    if shape.rows < needed:
+        key = "probe.evaluation.rows"
+        fix = f"Write {needed} or more, or lower lookback and max_context."
+        message = "is less than one window and its forecast"
+        problems.append(Problem(key, message, fix, str(shape.rows), _origin(tree, ("probe", "evaluation", "rows"))))
     return problems

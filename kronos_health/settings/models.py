@@ -5,6 +5,7 @@ Unknown keys are errors. Paths are resolved against the folder of the settings f
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
+LOADERS = ("kronos", "kronos_checkout", "production_wrapper")
+_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
 
 class Section(BaseModel):
     """A table of the settings file: unknown keys are refused, values are fixed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class Database(Section):
@@ -113,6 +117,13 @@ class Target(Section):
     options: dict[str, str] = Field(default_factory=dict, description="handed to the factory as keyword arguments")
     queue: str = Field("", description="Airflow worker queue that has its GPU")
 
+    @field_validator("loader")
+    @classmethod
+    def _is_a_loader(cls, value: str) -> str:
+        if value not in LOADERS and not _FACTORY.fullmatch(value):
+            raise ValueError("is no loader")
+        return value
+
 
 class Source(Section):
     """A log under watch."""
@@ -122,6 +133,13 @@ class Source(Section):
     encoding: str = "utf-8"
     queue: str = Field("", description="Airflow worker queue that can read the file")
     cadence_seconds: Positive | None = Field(None, description="longest normal silence of predictions")
+
+    @field_validator("path")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("is an address, only files of this machine can be read")
+        return value
 
 
 class Logs(Section):

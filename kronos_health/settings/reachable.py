@@ -122,8 +122,6 @@ def _source(key: str, source: Source) -> Iterator[Problem]:
         "".encode(source.encoding)
     except (LookupError, ValueError):
         yield _problem(f"{key}.encoding", source.encoding, "is no encoding Python knows", "Write utf-8 or latin-1.")
-    if "://" in source.path:
-        return
     path = Path(source.path)
     if path.is_dir():
         yield _problem(f"{key}.path", path, "is a folder", "Name the live log file in it.")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.logs.support import REUSE
+
 COMMAND = Path(sys.executable).with_name("kronos-health")
 
 
@@ -156,3 +158,72 @@ def it_suggests_the_nearest_name(run: Run, command: list[str]) -> None:
     said = run(*command)
     assert said.status == 2
     assert "Did you mean" in said.err
+
+
+def it_shows_the_first_record_of_each_kind(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("2026-11-20 10:00:00 UTC | RuntimeError: " + REUSE + " In decode_s1\n")
+    said = run("scan", "--file", "app.log")
+    assert said.status == 1
+    assert "RuntimeError: Error: accessing tensor output" in said.out
+
+
+def it_knows_the_patterns_in_force_when_it_reads_a_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("2026-10-30 09:08:09 UTC | hello Kronos\n")
+    (tmp_path / "mine.toml").write_text("[logs.patterns]\nprediction_completed = 'hello Kronos'\n")
+    asked = ("scan", "--file", "app.log", "--format", "json")
+    assert json.loads(run(*asked).out)["findings"] == []
+    for said in (
+        run("--config", "mine.toml", *asked),
+        run(*asked, KRONOS_HEALTH_CONFIG="mine.toml"),
+        run(*asked, KRONOS_HEALTH__LOGS__PATTERNS__prediction_completed="hello Kronos"),
+    ):
+        assert [found["signature"] for found in json.loads(said.out)["findings"]] == ["prediction_completed"], said.err
+
+
+def it_prints_json_that_every_parser_reads(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("Kronos inference time: 1e400 ms\nKronos inference time: 3000 ms\n")
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    said = run("scan", "--file", "app.log", "--format", "json")
+    (sample,) = json.loads(said.out, parse_constant=refuse)["samples"]
+    assert (sample["count"], sample["max"]) == (1, 3000.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[logs.patterns]\nkronos_inference_ms = 'took .* ms'", "logs.patterns.kronos_inference_ms"),
+        ("[logs]\ncatalogue = 'extra.toml'", "logs.catalogue"),
+        ("[probe]\nvariants = ['eager', 'compield']", "there is no variant 'compield'. Did you mean compiled?"),
+        ("[database]\nurl = 'nonsense'", "database.url (kronos_health.toml): cannot be used"),
+        ("[database]\nurl = 'postgresql://u:hunter2@127.0.0.1:9/x'\nbusy_timeout_seconds = 2", "127.0.0.1"),
+    ],
+)
+def it_checks_what_the_commands_would_refuse(run: Run, tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "kronos_health.toml").write_text(text)
+    (tmp_path / "extra.toml").write_text("x = 1\n")
+    said = run("config", "check")
+    assert said.status == 1
+    assert problem in said.out
+    assert "hunter2" not in said.out + said.err
+
+
+def it_checks_settings_before_there_is_a_database(run: Run, tmp_path: Path) -> None:
+    said = run("config", "check", KRONOS_HEALTH__ALERTS__CHANNELS="slack")
+    assert said.status == 0
+    assert "kronos-health db upgrade" in said.out
+    assert "slack.token is empty here" in said.out
+    assert not (tmp_path / "var" / "kronos_health.db").exists()
+    current = run("db", "current")
+    assert "schema none" in current.out
+    assert not (tmp_path / "var" / "kronos_health.db").exists()
+
+
+def it_sees_an_airflow_connection_of_its_environment(run: Run, tmp_path: Path) -> None:
+    connection = json.dumps({"conn_type": "slack", "password": "xoxb-hunter2", "extra": {"channel": "#health"}})
+    said = run("config", "check", AIRFLOW_CONN_KRONOS_HEALTH_SLACK=connection, AIRFLOW_HOME=str(tmp_path / "airflow"))
+    assert "Airflow connection kronos_health_slack" in said.out
+    assert "#health" in said.out
+    assert "hunter2" not in said.out + said.err

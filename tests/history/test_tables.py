@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,8 @@ from kronos_health.history.tables import (
     scan_table,
     verification_table,
 )
+from kronos_health.logs.report import scan_file
+from tests.logs.support import line, reuse
 
 AT = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 CUDA = Environment(
@@ -190,14 +193,6 @@ class Scan:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Report:
-    content: dict[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        return self.content
-
-
 class DescribeScans:
     def it_tells_what_is_new_in_each_log(self) -> None:
         torn = Scan("torn", gaps=1, notes=("3 bytes are not utf-8",))
@@ -210,15 +205,17 @@ class DescribeScans:
         assert "first scan: history" in text
         assert "recompile" not in text
 
-    def it_tells_what_one_file_holds(self) -> None:
-        record = "\x1b[31mERROR\x1b[0m [bold]\n" + "line\n" * 20
-        finding = {"signature": "graph_reuse", "count": 2, "first_line": 7, "fingerprint": "f", "record": record}
-        sample = {"metric": "kronos_inference_ms", "symbol": None, "count": 2, "p50": 3000.0, "p95": 4e3, "max": 4e3}
-        content = {"records": 30, "lines": 40, "bytes": 5000, "undecodable": 3, "truncated": 0}
-        text = printed(file_report_table(Report({**content, "findings": [finding], "samples": [sample]})))
-        assert "5 KiB, 40 lines, 30 records; 3 undecodable" in text
-        assert "ERROR [bold]" in text
-        assert "… 9 more lines" in text
+    def it_tells_what_one_file_holds(self, tmp_path: Path) -> None:
+        log = tmp_path / "app.log"
+        log.write_bytes(
+            reuse("[bold]").encode() + b"\xff\xfe\n" + b"  line\n" * 20
+            + line("Kronos inference time: 3000 ms").encode() * 2
+        )  # fmt: skip
+        text = printed(file_report_table(scan_file(log)))
+        assert "1 KiB, 32 lines, 3 records; 2 undecodable" in text
+        assert "graph_reuse      1           1" in text
+        assert "could not forecast [bold]" in text
+        assert "more lines" in text
         assert "3,000" in text
-        empty = printed(file_report_table(Report({**content, "findings": [], "samples": []})))
-        assert "no finding" in empty
+        log.write_text("fine\n")
+        assert "no finding" in printed(file_report_table(scan_file(log)))

@@ -10,10 +10,11 @@ from kronos_health.logs.errors import LogProblem
 from kronos_health.logs.times import Clock, zone_named
 
 MODIFIED = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def at(line: str, zone: str = "UTC", *before: str) -> datetime | None:
-    return Clock(zone_named(zone), MODIFIED).time_of(line, lambda: before)
+    return Clock(zone_named(zone), MODIFIED, NOW).time_of(line, lambda: before)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def it_knows_no_time_where_there_is_none(line: str) -> None:
 
 
 def it_takes_the_year_of_a_stamp_without_one_from_the_files_last_change() -> None:
-    clock = Clock(UTC, datetime(2026, 1, 2, tzinfo=UTC))
+    clock = Clock(UTC, datetime(2026, 1, 2, tzinfo=UTC), NOW)
     assert clock.time_of("W1231 23:59:59.000000 x") == datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
     assert clock.time_of("W0102 12:00:00.000000 x") == datetime(2026, 1, 2, 12, tzinfo=UTC)  # clocks differ by hours
     assert clock.time_of("W0229 12:00:00.000000 x") == datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -68,3 +69,17 @@ def it_gives_a_record_without_a_stamp_the_time_of_the_one_before() -> None:
 def it_says_that_a_time_zone_is_unknown() -> None:
     with pytest.raises(LogProblem, match=r"time zone 'Mars/Olympus' is not known here\. Write a name such as UTC"):
         zone_named("Mars/Olympus")
+
+
+@pytest.mark.parametrize(
+    "line", ["9999-12-31 23:59:59 x", "2026-03-02 00:00:01 x", "0001-01-01 00:00:00 x", "1970-01-01 00:00:00 x"]
+)
+def it_takes_a_placeholder_for_no_time(line: str) -> None:
+    assert at(line) is None
+    assert at(line, "UTC", "2026-01-01 10:00:00 before") == datetime(2026, 1, 1, 10, tzinfo=UTC)
+
+
+def it_believes_a_clock_that_runs_hours_ahead_and_a_file_whose_last_change_was_lost() -> None:
+    assert at("2026-03-01 20:00:00 x") == datetime(2026, 3, 1, 20, tzinfo=UTC)
+    clock = Clock(UTC, datetime(1970, 1, 1, tzinfo=UTC), NOW)
+    assert clock.time_of("2026-02-28 12:00:00 x") == datetime(2026, 2, 28, 12, tzinfo=UTC)

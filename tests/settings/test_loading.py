@@ -81,9 +81,9 @@ class DescribeTheEnvironment:
         assert loaded.settings.probe.variants == ("eager", "compiled_clone")
 
     def it_reads_tables_as_json(self, tmp_path: Path) -> None:
-        loaded = load(tmp_path, KRONOS_HEALTH__PROBE='{"iterations": 9, "evaluation": {"rows": 100}}')
+        loaded = load(tmp_path, KRONOS_HEALTH__PROBE='{"iterations": 9, "evaluation": {"rows": 300}}')
         assert loaded.settings.probe.iterations == 9
-        assert loaded.settings.probe.evaluation.rows == 100
+        assert loaded.settings.probe.evaluation.rows == 300
         assert loaded.origins["probe.evaluation.rows"] == "environment variable KRONOS_HEALTH__PROBE"
 
     def it_ignores_an_empty_variable_unless_empty_is_a_value(self, tmp_path: Path) -> None:
@@ -143,8 +143,7 @@ class DescribePaths:
         assert loaded.settings.targets["kronos"].interpreter == python
 
     def it_leaves_addresses_alone(self, tmp_path: Path) -> None:
-        loaded = load(tmp_path, "[sources.a]\npath = 's3://logs/a.log'\n[database]\nurl = 'postgresql://h/n'\n")
-        assert loaded.settings.sources["a"].path == "s3://logs/a.log"
+        loaded = load(tmp_path, "[database]\nurl = 'postgresql://h/n'\n")
         assert loaded.settings.database_url == "postgresql://h/n"
 
 
@@ -157,6 +156,35 @@ class DescribeWrongSettings:
                 "probe.iteratons = 4 (kronos_health.toml): is no setting. Did you mean probe.iterations?",
             ),
             ("prob = 3", "prob = 3 (kronos_health.toml): is no setting. Did you mean probe?"),
+            (
+                "[sources.a]\npath = 's3://logs/a.log'",
+                (
+                    "sources.a.path = 's3://logs/a.log' (kronos_health.toml): is an address, only files of this "
+                    "machine can be read. Expected: the live file; rotated siblings (.1, .2.gz, -YYYYMMDD …) are found "
+                    "beside it."
+                ),
+            ),
+            (
+                "[targets.kronos]\nloader = 'kronoss'",
+                (
+                    "targets.kronos.loader = 'kronoss' (kronos_health.toml): is no loader. The default is 'kronos': "
+                    "kronos (sktime copy), kronos_checkout (upstream checkout), production_wrapper, or module:factory."
+                ),
+            ),
+            (
+                "[probe]\niteration_deadline_seconds = inf",
+                (
+                    "probe.iteration_deadline_seconds = inf (kronos_health.toml): must be a finite number. "
+                    "The default is 900.0."
+                ),
+            ),
+            (
+                "[probe.evaluation]\nrows = 100",
+                (
+                    "probe.evaluation.rows = 100 (kronos_health.toml): is less than one window and its forecast. "
+                    "Write 257 or more, or lower lookback and max_context."
+                ),
+            ),
             (
                 "[probe]\niterations = 'five'",
                 "probe.iterations = 'five' (kronos_health.toml): must be a whole number. The default is 5.",

@@ -30,7 +30,9 @@ class Revisions:
 
 
 def revisions(engine: Engine) -> Revisions:
-    """Which schema the database has. Raises ``DatabaseUnreachable``."""
+    """Which schema the database has. Only looking leaves no empty file behind. Raises ``DatabaseUnreachable``."""
+    if _is_missing(engine):
+        return _revisions_of(None)
     with reading(engine) as connection:
         return _revisions(connection)
 
@@ -41,9 +43,7 @@ def check(engine: Engine) -> None:
     Raises ``SchemaOutdated`` or ``SchemaTooNew`` with the command that helps, or ``DatabaseUnreachable``.
     """
     address = engine.url.render_as_string(hide_password=True)
-    database = engine.url.database
-    if engine.dialect.name == "sqlite" and database and not Path(database).exists():
-        # Only looking must not leave an empty file behind.
+    if _is_missing(engine):
         raise SchemaOutdated(f"the database {address} does not exist yet. Run: kronos-health db upgrade")
     found = revisions(engine)
     if not found.known:
@@ -80,12 +80,21 @@ def _config() -> Config:
     return config
 
 
+def _is_missing(engine: Engine) -> bool:
+    database = engine.url.database
+    in_file = engine.dialect.name == "sqlite" and database and database != ":memory:"
+    return bool(in_file) and not Path(str(database)).exists()
+
+
 def _revisions(connection: Connection) -> Revisions:
+    return _revisions_of(MigrationContext.configure(connection).get_current_revision())
+
+
+def _revisions_of(current: str | None) -> Revisions:
     script = ScriptDirectory.from_config(_config())
     head = script.get_current_head()
     if head is None:
         raise StoreError("this installation of kronos-health carries no migrations; install it again.")
-    current = MigrationContext.configure(connection).get_current_revision()
     known = current is None or current in {revision.revision for revision in script.walk_revisions()}
     return Revisions(current, head, known)
 
