@@ -35,6 +35,7 @@ from kronos_health.settings.models import Logs, Source
 
 # A file changed so lately may change again within the same tick of its clock: its looks prove nothing yet.
 _RACY_SECONDS = 2.0
+_TORN_SECONDS = 60.0  # a program that writes half a line and nothing more for as long has stopped
 _UNKNOWN_SIZE = 1 << 62
 # A finished generation is remembered while its file is seen, and that is written down this often.
 _REMEMBER = timedelta(days=1)
@@ -208,7 +209,13 @@ def _keep(
     scan: _Scan, log: OpenLog, generation: Generation, old: Generation | None, progress: Progress, kept: Kept
 ) -> None:
     size = log.content.known_size
+    unread = (log.size if size is None else size) - progress.offset
     racy = _age(scan, log) < _RACY_SECONDS
+    torn = unread > 0 and not progress.stopped
+    if torn and log.live and _age(scan, log) >= _TORN_SECONDS:
+        scan.notes.append(
+            f"the last {unread:,} bytes of {log.path} are a line without an end; it is read when it has one."
+        )
     new = replace(
         seen_in(generation, log),
         offset=progress.offset,
@@ -217,7 +224,7 @@ def _keep(
         tail_length=len(progress.tail),
         size_seen=size if size is not None else max(progress.offset, generation.size_seen),
         finished=progress.ended and not log.live,
-        hint=None if racy else hint_of(scan.host, log.device, log.inode, log.size, log.modified_ns),
+        hint=None if racy or torn else hint_of(scan.host, log.device, log.inode, log.size, log.modified_ns),
         history_until=(_UNKNOWN_SIZE if size is None else size) if scan.first_run and progress.stopped else 0,
     )
     if old is None or new != old or scan.now - old.last_seen_at > _REMEMBER:
@@ -231,8 +238,7 @@ def _keep(
         records=counts.records + progress.records,
         undecodable=counts.undecodable + progress.undecodable,
         truncated=counts.truncated + progress.truncated,
-        lag_bytes=counts.lag_bytes
-        + (max((log.size if size is None else size) - progress.offset, 1) if progress.stopped else 0),
+        lag_bytes=counts.lag_bytes + (max(unread, 1) if progress.stopped else 0),
     )
 
 

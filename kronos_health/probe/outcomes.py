@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kronos_health.domain.probes import Counters, Failure, Frame, Iteration, Outcome, ProbeKind
 from kronos_health.probe.child import ChildEnd, StopReason
@@ -21,6 +21,7 @@ _OUT_OF_MEMORY = re.compile(
     r"^(MemoryError|torch\.(cuda\.)?OutOfMemoryError|torch\.AcceleratorError: .*out of memory)", re.M
 )
 _STACK_LINE = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)', re.M)  # faulthandler's
+_ORDER_KEY = re.compile(r"(?<![\w./-])(target|evaluation)\.(?=[a-z])")  # keys as the worker's order has them
 _REASON_CHARS = 300
 _REPORTED = {
     "graph_reuse": Outcome.GRAPH_REUSE,
@@ -223,6 +224,13 @@ _RULES: tuple[Callable[[Case], Judgement | None], ...] = (
     _overwritten_output,
     _ran_eager,
 )
+
+
+def in_settings_words(failure: Failure, target: str) -> Failure:
+    """The same failure with the keys of the worker's order named as the settings file names them."""
+    names = {"target": f"targets.{target}", "evaluation": "probe.evaluation"}
+    message = _ORDER_KEY.sub(lambda found: f"{names[found[1]]}.", failure.message)
+    return replace(failure, message=message)
 
 
 def _failure(outcome: Outcome, error_class: str, message: str, stack: str | None = None) -> Judgement:

@@ -32,7 +32,7 @@ from kronos_health.probe.limits import default_limit_mb
 from kronos_health.probe.locks import HeldLock
 from kronos_health.probe.noise import CpuSnapshot, cpu_noise
 from kronos_health.probe.order import worker_order
-from kronos_health.probe.outcomes import Case, Expectation, classify, probe_outcome
+from kronos_health.probe.outcomes import Case, Expectation, classify, in_settings_words, probe_outcome
 from kronos_health.probe.progress import ProgressListener, ProgressReport
 from kronos_health.probe.transcript import Transcript
 from kronos_health.probe.variants import Variant
@@ -243,6 +243,8 @@ class _Child(Conversation):
 def _iteration(case: Case, spec: ProbeSpec, index: int, started_at: datetime) -> Iteration:
     said, end = case.said, case.end
     outcome, failure = classify(case)
+    if failure is not None and outcome is Outcome.WORKER_ERROR:
+        failure = in_settings_words(failure, spec.target)
     predictions = tuple(said.predictions[key] for key in sorted(said.predictions))
     measured = figures.of_iteration(predictions, said.compiled_in)
     memory = said.memory or Memory()

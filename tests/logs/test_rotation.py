@@ -203,6 +203,19 @@ def it_waits_for_the_rest_of_a_torn_line(watched: Watched) -> None:
         assert watched.found() == (["one"] if cut + 7 >= len(event) else [])
 
 
+def it_says_that_a_program_stopped_in_the_middle_of_a_line(watched: Watched) -> None:
+    watched.write(line("fine") + reuse("one").rstrip("\n"))
+    assert watched.scan().notes == ()
+    os.utime(watched.path, (watched.path.stat().st_atime, watched.path.stat().st_mtime - 120))
+    for _ in range(2):
+        (note,) = watched.scan().notes
+        assert note.startswith(f"the last {len(reuse('one')) - 1} bytes of")
+        assert "are a record in mid-line" in note
+    watched.write("\n")
+    watched.scan()
+    assert watched.found() == ["one"]
+
+
 def it_leaves_a_record_open_while_its_program_is_writing(watched: Watched) -> None:
     event = reuse("one")
     first_line = len(event.split("\n", 1)[0]) + 1

@@ -78,7 +78,8 @@ class DescribePreflight:
     def it_looks_at_the_named_python_alone(self, tmp_path: Path) -> None:
         run = _preflight({**os.environ, "PYTHON": str(tmp_path / "none")})
         assert run.returncode == 1
-        assert "was not found" in run.stderr
+        assert f"PYTHON={tmp_path / 'none'} cannot be started as a Python" in run.stderr
+        assert "apt-get" not in run.stderr
 
     def it_asks_for_redis_only_before_the_slow_tests(self, tmp_path: Path) -> None:
         environment = _programs(tmp_path / "bin", "git", "g++")

@@ -22,7 +22,7 @@ from kronos_health.domain.probes import (
 )
 from kronos_health.probe.child import ChildEnd, StopReason
 from kronos_health.probe.events import Check, Error, Surroundings
-from kronos_health.probe.outcomes import Case, Expectation, classify, probe_outcome
+from kronos_health.probe.outcomes import Case, Expectation, classify, in_settings_words, probe_outcome
 from kronos_health.probe.transcript import Transcript
 
 OVERWRITTEN = (
@@ -295,4 +295,13 @@ def it_names_a_probe_by_its_gravest_failure(outcomes: list[Outcome], expected: O
     assert decided is expected
     assert (failure.message if failure else None) == (
         None if expected in {Outcome.PASSED, Outcome.SKIPPED} else expected.value
+    )
+
+
+def it_names_the_keys_that_people_wrote() -> None:
+    told = Failure(
+        "BadInput", "target.weights: no folder /srv/target.weights; lower evaluation.lookback of my.target.x"
+    )
+    assert in_settings_words(told, "mine").message == (
+        "targets.mine.weights: no folder /srv/target.weights; lower probe.evaluation.lookback of my.target.x"
     )

@@ -22,6 +22,7 @@ from .spec import EvaluationSpec
 TIME_COLUMNS = ("timestamps", "timestamp", "date", "datetime", "time")
 PRICE_COLUMNS = ("open", "high", "low", "close")
 NUMBER_COLUMNS = (*PRICE_COLUMNS, "volume")
+HIGHEST_PRICE = 1e15  # far above any price, and far enough below the largest float for sums and squares
 OTHER_TIME_FORMATS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")
 
 
@@ -116,7 +117,8 @@ def _number(path: Path, line: int, column: str, cell: str) -> float:
     except ValueError:
         what = f"{text!r} is not a number" if text else "the cell is empty"
         raise BadInput(f"{path} line {line}, column {column}: {what}; fill or drop the row") from None
-    if not math.isfinite(value):
+    usable = 0 < value < HIGHEST_PRICE if column in PRICE_COLUMNS else math.isfinite(value)
+    if not usable:
         raise BadInput(f"{path} line {line}, column {column}: {text} is no usable value; fill or drop the row")
     return value
 

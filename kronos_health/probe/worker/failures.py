@@ -60,7 +60,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     frame = frame_of(causes, kind)
     return {
         "kind": kind,
-        "type": _type_name(causes[-1]),
+        "type": _type_name(next((cause for cause in causes if isinstance(cause, BadInput)), causes[-1])),
         "message": _clipped(_message(error), MESSAGE_CHARS),
         "frame": None if frame is None else asdict(frame),
         "stack": None if kind == "bad_input" else _clipped("".join(traceback.format_exception(error)), STACK_CHARS),

@@ -57,6 +57,9 @@ class DescribeReadingAFile:
         [
             (["2025-01-01,1,2,3,nan,5\n"], "line 2, column close: nan is no usable value"),
             (["2025-01-01,1,2,3,4,5\n", "2025-01-02,1,,3,4,5\n"], "line 3, column high: the cell is empty"),
+            (["2025-01-01,1,2,3,0,5\n"], "line 2, column close: 0 is no usable value"),
+            (["2025-01-01,-5,2,3,4,5\n"], "line 2, column open: -5 is no usable value"),
+            (["2025-01-01,1,1e308,3,4,5\n"], "line 2, column high: 1e308 is no usable value"),
             (["2025-01-01,1,2,3,4,inf\n"], "line 2, column volume: inf is no usable value"),
             (["2025-01-01,1,2,3,four,5\n"], "line 2, column close: 'four' is not a number"),
             (["yesterday,1,2,3,4,5\n"], "line 2: 'yesterday' is not a time"),

@@ -107,3 +107,9 @@ def it_keeps_long_messages_short_without_losing_their_ends() -> None:
     assert len(message) < 9_000
     assert message.startswith("begin")
     assert message.endswith("end")
+
+
+def it_names_bad_input_as_such_whatever_its_cause() -> None:
+    error = BadInput("the series is not UTF-8 text")
+    error.__cause__ = UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    assert (told_of(error)["kind"], told_of(error)["type"]) == ("bad_input", "BadInput")
