@@ -214,7 +214,7 @@ def _keep(
     torn = unread > 0 and not progress.stopped
     if torn and log.live and _age(scan, log) >= _TORN_SECONDS:
         scan.notes.append(
-            f"the last {unread:,} bytes of {log.path} are a line without an end; it is read when it has one."
+            f"the last {unread:,} bytes of {log.path} are a record in mid-line; it is read when the line ends."
         )
     new = replace(
         seen_in(generation, log),
