@@ -250,11 +250,11 @@ def _note_vanished(scan: _Scan, look: Look, assignments: Sequence[Assignment]) -
         if scan.now - item.last_seen_at > _REMEMBER:
             scan.changed.append((replace(item, version=item.version + 1, last_seen_at=scan.now), item))
     present = {item.id for item in look.unchanged} | {item.generation.id for item in assignments if item.generation}
-    newest = max((item.id for item in scan.known), default="")
-    # With the newest one gone and new files there, others may have come and gone in between.
-    broken = newest not in present and any(item.generation is None for item in assignments)
+    written = _last_written(scan.known)
+    # With what was written last gone and new files there, others may have come and gone in between.
+    broken = written.isdisjoint(present) and any(item.generation is None for item in assignments)
     for generation in scan.known:
-        last = broken and generation.id == newest
+        last = broken and generation.id in written
         if generation.id in present or (generation.finished and not last):
             continue
         if not generation.finished:
@@ -263,6 +263,19 @@ def _note_vanished(scan: _Scan, look: Look, assignments: Sequence[Assignment]) -
         gap = None if _is_contained(generation, look) else _gap_of(scan, generation, last)
         if gap is not None:
             scan.gaps.append(gap)
+
+
+def _last_written(known: Sequence[Generation]) -> frozenset[str]:
+    """The generations that the program may have gone on writing after the last scan.
+
+    The unfinished ones; without any, the program had not noticed a rotation and wrote on into one of the renamed files.
+    Which one, neither ids nor names tell: a file that begins with all of an older one takes over its generation.
+    """
+    unfinished = frozenset(item.id for item in known if not item.finished)
+    seen_at = max((item.last_seen_at for item in known), default=None)
+    if unfinished or seen_at is None:
+        return unfinished
+    return frozenset(item.id for item in known if item.last_seen_at >= seen_at - _REMEMBER)
 
 
 def _is_contained(generation: Generation, look: Look) -> bool:
