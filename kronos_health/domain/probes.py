@@ -228,6 +228,7 @@ class ProbeResult:
     skipped_reason: str | None = None
     figures: ProbeFigures = field(default_factory=ProbeFigures)
     imported: bool = False  # read from a results file, not run here
+    postponed_until: datetime | None = None  # skipped for a blackout window that ends then
 
     @property
     def passed(self) -> int:

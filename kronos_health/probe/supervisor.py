@@ -23,7 +23,7 @@ from kronos_health.domain.probes import (
 )
 from kronos_health.probe import figures
 from kronos_health.probe.child import EVENTS_FD, ChildEnd, Command, Conversation, Limits, StopReason, run_child
-from kronos_health.probe.claim import Skipped, choose_device, claimed_gpu, require_room
+from kronos_health.probe.claim import Postponed, Skipped, choose_device, claimed_gpu, require_open, require_room
 from kronos_health.probe.environment import child_environment
 from kronos_health.probe.gpu import FindGpu, Gpu, GpuWatch, NvmlGpu
 from kronos_health.probe.guard import descendants
@@ -79,7 +79,7 @@ def run_probe(
 
     ``on_iteration`` is called as each iteration ends, before the next one starts, so that a kill loses at most the one
     that runs. ``should_stop`` is asked about ten times a second; then the running iteration is dropped and the probe
-    is ``skipped``. An iteration that fails for want of a working worker (not about the model) ends the probe: the next
+    is ``skipped``; so it is when a blackout window (``probe.blackout``) begins. An iteration that fails for want of a working worker (not about the model) ends the probe: the next
     would fail the same way. Exceptions of the caller's own listeners and KeyboardInterrupt end the child and go on up.
     """
     state_dir = state_dir.absolute()
@@ -92,6 +92,7 @@ def run_probe(
         except TargetProblem as problem:
             return run.result(Outcome.WORKER_ERROR, Failure("TargetProblem", str(problem)))
         except Skipped as skipped:
+            run.postponed_until = skipped.until if isinstance(skipped, Postponed) else None
             return run.result(Outcome.SKIPPED, reason=str(skipped))
     outcome, failure = probe_outcome(run.iterations, spec.iterations)
     return run.result(outcome, failure)
@@ -107,10 +108,12 @@ class _ProbeRun:
         self.gpu: Gpu | None = None
         self.locks: list[HeldLock] = []
         self.stuck = False  # a process could not be ended: nothing more is started beside it
+        self.postponed_until: datetime | None = None
 
     def prepare(self, stack: contextlib.ExitStack) -> None:
         """Find interpreter, device and folders, and claim the GPU. Raises ``TargetProblem`` or ``Skipped``."""
         spec, probe, state_dir = self.assignment.spec, self.assignment.probe, self.assignment.state_dir
+        require_open(probe, spec.kind, self.started_at)
         try:
             self.folders, owner = stack.enter_context(workplace(state_dir))
             self.interpreter = inspect(spec.target, self.assignment.target, state_dir)
@@ -127,8 +130,8 @@ class _ProbeRun:
         """Run all of them, or until there is a reason not to. Raises ``Skipped``."""
         spec = self.assignment.spec
         for index in range(spec.iterations):
-            if self.assignment.should_stop():
-                raise Skipped(f"stopped on request after {index} of {spec.iterations} iterations")
+            if self._should_stop():
+                raise self._stopped(index)
             if self.gpu is not None:
                 require_room(self.gpu, self.assignment.probe.min_free_gpu_mb)
             iteration = self._run_iteration(index)
@@ -138,6 +141,23 @@ class _ProbeRun:
             if self.stuck or not iteration.outcome.about_the_model:
                 return
 
+    def _blackout(self) -> Postponed | None:
+        try:
+            require_open(self.assignment.probe, self.assignment.spec.kind, self.assignment.clock())
+        except Postponed as postponed:
+            return postponed
+        return None
+
+    def _should_stop(self) -> bool:
+        """On request, or because production's time begins: then also the iteration that runs is given up."""
+        return self.assignment.should_stop() or self._blackout() is not None
+
+    def _stopped(self, index: int) -> Skipped:
+        after, blackout = f"after {index} of {self.assignment.spec.iterations} iterations", self._blackout()
+        if blackout is None:
+            return Skipped(f"stopped on request {after}")
+        return Postponed(f"stopped {after}: {blackout}", blackout.until)
+
     def _run_iteration(self, index: int) -> Iteration:
         spec, probe = self.assignment.spec, self.assignment.probe
         started_at, cpu_before = self.assignment.clock(), CpuSnapshot.take()
@@ -145,13 +165,15 @@ class _ProbeRun:
         child = _Child(
             Transcript(),
             ProgressReport(spec, index, self.assignment.on_progress),
-            self.assignment.should_stop,
+            self._should_stop,
             GpuWatch(self.gpu) if self.gpu is not None else None,
         )
+        if child.gpu is not None:
+            child.gpu.look_before()
         limits = Limits(probe.iteration_deadline_seconds, memory_mb)
         end = run_child(self._command(index), limits, child, tuple(lock.descriptor for lock in self.locks))
         if end.stopped is StopReason.ASKED:
-            raise Skipped(f"stopped on request after {index} of {spec.iterations} iterations")
+            raise self._stopped(index)
         self._note_environment(child.said)
         self._note_noise(child, end, cpu_noise(cpu_before, CpuSnapshot.take(), index + 1))
         expected = Expectation(
@@ -180,6 +202,7 @@ class _ProbeRun:
             argv=(self.interpreter.path, str(assignment.worker), "--spec", str(path), "--events-fd", EVENTS_FD),
             env=child_environment(os.environ, self.folders),
             cwd=self.folders.scratch,
+            nice=assignment.probe.nice,
         )
 
     def _note_environment(self, said: Transcript) -> None:
@@ -217,6 +240,7 @@ class _ProbeRun:
             noise=tuple(self.noise),
             skipped_reason=reason,
             figures=figures.of_probe(self.iterations),
+            postponed_until=self.postponed_until,
         )
 
 

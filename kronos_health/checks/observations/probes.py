@@ -41,14 +41,18 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
 
 
 def of_probing(probe_id: str, result: ProbeResult) -> Observation:
-    """Whether probing itself works: a skipped or failed probe says nothing of the model, and somebody must know."""
+    """Whether probing itself works: a skipped or failed probe says nothing of the model, and somebody must know.
+
+    One that waits for the end of a blackout window does what it was told to: nothing is known, and nobody is told.
+    """
     spec = result.spec
     broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED}
+    waits = result.outcome is Outcome.SKIPPED and result.postponed_until is not None
     reason = result.skipped_reason or (result.failure.message if result.failure else "") or "no reason given"
     return Observation(
         kind=AlertKind.CHECKER_UNHEALTHY,
         key=f"probe/{spec.target}/{spec.variant}/{spec.kind.value}",
-        state=ObservationState.BAD if broken else ObservationState.GOOD,
+        state=ObservationState.UNKNOWN if waits else ObservationState.BAD if broken else ObservationState.GOOD,
         severity=Severity.WARNING,
         title=f"The probe of {spec.target} ({spec.variant}) could not be made",
         summary=reason.splitlines()[0][:500] if broken else "Probing works.",
