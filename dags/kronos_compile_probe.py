@@ -67,6 +67,12 @@ with DAG(
             title="Rehearse",
             description="run compiled variants also under the emulated lifetime rule of CUDA graphs",
         ),
+        "ignore_blackout": Param(
+            False,
+            type="boolean",
+            title="Ignore blackout windows",
+            description="probe now, also in the hours that [[probe.blackout]] leaves to production",
+        ),
     },
 ) as dag:
     campaign = task(task_id="begin")(tasks.begin)()

@@ -73,9 +73,9 @@ class ProbeOperator(BaseOperator):
 
         self._stopping = threading.Event()
         die_with_parent()
-        with opened(context["dag_run"]) as opened_context:
+        with opened(context["dag_run"]) as checks:
             done = run_probe(
-                opened_context,
+                checks.ignoring_blackout() if context["params"].get("ignore_blackout") else checks,
                 self.campaign_id,
                 specs.from_json(self.spec),
                 on_progress=ProgressLog(self.log.info).show,

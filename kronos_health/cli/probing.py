@@ -11,6 +11,7 @@ from kronos_health.cli.progress import ProbeProgress
 from kronos_health.domain.probes import Outcome, ProbeKind
 
 Names = list[str]
+_IGNORE = "run now, also in a window of [[probe.blackout]]"
 
 
 def register(app: typer.Typer) -> None:
@@ -29,9 +30,10 @@ def probe_command(
     rehearse: bool | None = typer.Option(
         None, "--rehearse/--no-rehearse", help="also under the emulated lifetime rule"
     ),
+    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
     """Run probes and store what happened. Exit status 1 when a measured probe did not pass."""
-    context = prepared_context()
+    context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     request = ProbeRequest(_some(target), _variants(variant), iterations or None, _some(regime), rehearse)
     summary = _run(context, request)
     _show(summary)
@@ -43,9 +45,10 @@ def rehearse_command(
     target: Names = typer.Option([], "--target", "-t", help="target, may be repeated"),
     variant: Names = typer.Option([], "--variant", "-v", help="variant, or all; may be repeated"),
     iterations: int = typer.Option(1, "--iterations", "-n", min=1, help="fresh processes per rehearsal"),
+    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
     """Say what CUDA graphs would do, without a GPU. A rehearsal is never evidence. Exit status 1 when one fails."""
-    context = prepared_context()
+    context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     request = ProbeRequest(_some(target), _variants(variant), iterations, None, rehearse=True)
     summary = _run(context, request, only_rehearsals=True)
     _show(summary)
@@ -55,11 +58,12 @@ def rehearse_command(
 def benchmark_command(
     iterations: int = typer.Option(5, "--iterations", "-n", min=1, help="fresh processes per mode"),
     target: str = typer.Option("kronos", "--target", "-t", help="target"),
+    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
     """Eager against compiled, with the table and decision of the team's original script."""
     from kronos_health.history.tables import benchmark_table
 
-    context = prepared_context()
+    context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     summary = _run(context, ProbeRequest((target,), ("eager", "compiled"), iterations))
     out.print(benchmark_table(summary.probes, summary.comparisons, context.settings.revisit))
 

@@ -35,7 +35,7 @@ def require_open(probe: Probe, kind: ProbeKind, now: datetime) -> None:
     if until is not None:
         raise Postponed(
             f"[[probe.blackout]] leaves the machine to production {until_in_words(windows, now, until)}. It runs at "
-            "the next schedule after that, or now with: kronos-health probe --ignore-blackout",
+            "the next schedule after that, or now by hand: kronos-health probe --ignore-blackout",
             until,
         )
 
