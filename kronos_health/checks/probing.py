@@ -8,6 +8,7 @@ from datetime import datetime
 
 from kronos_health.alerts import recording
 from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.figures import watch_figures
 from kronos_health.checks.observations import probes as observations
 from kronos_health.checks.pulse import pulse
 from kronos_health.domain.probes import (
@@ -138,7 +139,7 @@ def run_probe(
 def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
     """Compare every compiled probe with eager of the same campaign and regime, and close the campaign.
 
-    Running it again replaces the same comparisons.
+    Then hold the figures of what passed against those of before. Running it again replaces the same comparisons.
     """
     with reading(context.engine) as connection:
         done = tuple(reversed(probe_history.probes_of_campaign(connection, campaign_id)))
@@ -153,6 +154,7 @@ def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
             probes.record_comparison(connection, campaign_id, comparison, context.now())
             comparisons.append(comparison)
         probes.finish_campaign(connection, campaign_id, context.now())
+    watch_figures(context, campaign_id)
     return CampaignSummary(campaign_id, done, tuple(comparisons))
 
 

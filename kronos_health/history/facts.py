@@ -106,6 +106,29 @@ class StandingFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class FigureFacts:
+    """A row of ``current_figures``; ``change`` and ``regressed_by`` are shares, 0.1 = 10 % more."""
+
+    target: str
+    variant: str
+    candidate: str
+    regime: str
+    device: str
+    figure: str
+    value: float
+    unit: str
+    baseline: float | None
+    change: float | None
+    label: str
+    reason: str
+    sample: int
+    reference: float | None
+    regressed_by: float | None
+    started_at: datetime
+    probe_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindingFacts:
     """A row of ``findings_by_signature``."""
 
@@ -255,6 +278,7 @@ class TargetView:
     standings: tuple[StandingFacts, ...]
     probes: tuple[ProbeFacts, ...]
     baseline: tuple[ProbeFacts, ...]
+    figures: tuple[FigureFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,6 +240,26 @@ class Revisit(Section):
     stale_after_days: Positive = 7.0
 
 
+class Regression(Section):
+    """When a figure of passing probes got worse."""
+
+    minimum_sample: Annotated[int, Field(ge=3)] = Field(6, description="probes before it that a figure is held against")
+    window: Annotated[int, Field(ge=3)] = Field(30, description="the newest so many of them are looked at")
+    threshold: Positive = Field(5.0, description="robust standard deviations from their median")
+    minimum_change: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="smaller changes of latency or memory are none, as a share"
+    )
+    minimum_compile_change: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="the same of compile times, which scatter more"
+    )
+    accepted_after: Annotated[int, Field(ge=3)] = Field(
+        30, description="after so many probes at a worse level it is the new normal"
+    )
+    count_disturbed: bool = Field(
+        False, description="true: probes flagged as noisy count, e.g. where production always shares the GPU"
+    )
+
+
 class Alerts(Section):
     """Who is told, and how often."""
 
@@ -297,6 +317,7 @@ class Settings(Section):
     logs: Logs = Logs()
     bounds: Bounds = Bounds()
     revisit: Revisit = Revisit()
+    regression: Regression = Regression()
     alerts: Alerts = Alerts()
     slack: Slack = Slack()
     heartbeat: Heartbeat = Heartbeat()
