@@ -84,7 +84,8 @@ def claimed_gpu(
         raise Skipped(f"another probe has the GPU ({error}). It runs at the next schedule.") from error
     except OSError as error:
         raise Skipped(
-            f"the GPU cannot be locked in {folder} ({error}). Name a folder on a disk of this host in probe.gpu_lock_dir."
+            f"the GPU cannot be locked in {folder} ({error}). "
+            "Name a folder on a disk of this host in probe.gpu_lock_dir."
         ) from error
     with lock:
         require_room(gpu, probe.min_free_gpu_mb)

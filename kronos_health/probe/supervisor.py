@@ -78,9 +78,10 @@ def run_probe(
     """Run a probe; whatever goes wrong with child, target or GPU is an outcome and not an exception.
 
     ``on_iteration`` is called as each iteration ends, before the next one starts, so that a kill loses at most the one
-    that runs. ``should_stop`` is asked about ten times a second; then the running iteration is dropped and the probe
-    is ``skipped``; so it is when a blackout window (``probe.blackout``) begins. An iteration that fails for want of a working worker (not about the model) ends the probe: the next
-    would fail the same way. Exceptions of the caller's own listeners and KeyboardInterrupt end the child and go on up.
+    that runs. ``should_stop`` is asked about ten times a second, and so is the clock whether a window of
+    ``probe.blackout`` has begun; then the running iteration is dropped and the probe is ``skipped``. An iteration that
+    fails for want of a working worker (not about the model) ends the probe: the next would fail the same way.
+    Exceptions of the caller's own listeners and KeyboardInterrupt end the child and go on up.
     """
     state_dir = state_dir.absolute()
     listeners = (on_progress, on_iteration, should_stop)

@@ -66,7 +66,7 @@ class _Watch:
         self._reference: _Baseline | None = None  # what a standing regression is one from
 
     def take(self, point: FigurePoint) -> FigureVerdict:
-        baseline = self._baseline()
+        baseline, sample = self._baseline(), len(self._recent())
         label, reason = self._judge(point, baseline)
         self._settle()
         return FigureVerdict(
@@ -75,7 +75,7 @@ class _Watch:
             value=point.value,
             label=label,
             reason=reason,
-            sample=baseline.sample if baseline else len(self._recent()),
+            sample=sample,
             baseline=baseline.level if baseline else None,
             lower=baseline.lower if baseline else None,
             upper=baseline.upper if baseline else None,
@@ -92,12 +92,12 @@ class _Watch:
         return None if self._deviation is None else self._bounds(recent, self._deviation)
 
     def _bounds(self, values: Sequence[float], deviation: float) -> _Baseline:
-        """Around the median, and so wide that what one in ten of ``values`` showed is inside: some series have modes."""
+        """Around the median; what one in ten, and no less than two, showed is inside: some series have two modes."""
         level = statistics.median(values)
         reach, least = level * self._rules.threshold * deviation, level * self._floor
-        ordered, tenth = sorted(values), math.ceil(0.9 * len(values)) - 1
-        lower = min(level - reach, ordered[-1 - tenth] - least)
-        upper = max(level + reach, ordered[tenth] + least)
+        ordered, seen = sorted(values), max(2, math.ceil(0.1 * len(values)))
+        lower = min(level - reach, ordered[seen - 1] - least)
+        upper = max(level + reach, ordered[-seen] + least)
         return _Baseline(level, lower, upper, deviation, len(values))
 
     def _judge(self, point: FigurePoint, baseline: _Baseline | None) -> tuple[FigureLabel, str]:
@@ -117,7 +117,7 @@ class _Watch:
             self._segment += self._outside
             self._outside, self._side = [value], side
             return FigureLabel.SUSPICIOUS, f"{told}: a second one in a row would be a step"
-        return self._step([*self._outside, value], baseline, side), f"{told}: the second in a row"
+        return self._step([*self._outside, value], baseline, side), f"{told}, the second in a row"
 
     def _creep(self) -> tuple[FigureLabel, str] | None:
         """Whether the level has left, step by small step, the bounds of the segment's own beginning, twice in a row."""

@@ -109,7 +109,7 @@ OBSERVATIONS: dict[AlertKind, Observation] = {
         _bad(
             AlertKind.FIGURE_REGRESSION, "kronos/eager/production/saturated/cuda/steady_latency", _WARNING,
             "kronos eager on CUDA: steady latency is 20% above its level",
-            "2,700 ms where 2,250 ms were usual: +20.0% against the median of 30: the second in a row.",
+            "2,700 ms where 2,250 ms were usual: +20.0% against the median of 30, the second in a row.",
             "kronos-health query figure_trend --param target=kronos --param variant=eager "
             "--param figure=steady_latency", evidence=("probe:0199-8",),
             facts=(Fact("Now", "2,700 ms"), Fact("Before", "2,250 ms"),
@@ -118,7 +118,7 @@ OBSERVATIONS: dict[AlertKind, Observation] = {
         _bad(
             AlertKind.FIGURE_IMPROVED, "0199-9/peak_memory", _INFO,
             "kronos compiled_clone on CUDA: peak memory fell by 30%",
-            "620 MiB where 886 MiB were usual: -30.0% against the median of 30: the second in a row. "
+            "620 MiB where 886 MiB were usual: -30.0% against the median of 30, the second in a row. "
             "From here on it is held against the new level.",
             "kronos-health query figure_trend --param target=kronos --param variant=compiled_clone "
             "--param figure=peak_memory", evidence=("probe:0199-9",),

@@ -70,7 +70,13 @@ def it_sweeps_what_a_killed_probe_left_and_nothing_else(tmp_path: Path) -> None:
     place = tmp_path / "probes"
     with workplace(tmp_path) as (mine, _):
         own = mine.work.name.rpartition("-")[0]
-    hours = {f"{own}-dead": 1, f"{own}-young": 0, f"{own}-alive": 1, "probe-elsewhere-now": 1, "probe-elsewhere-old": 25}
+    hours = {
+        f"{own}-dead": 1,
+        f"{own}-young": 0,
+        f"{own}-alive": 1,
+        "probe-elsewhere-now": 1,
+        "probe-elsewhere-old": 25,
+    }
     for name, age in hours.items():
         (place / name).mkdir(parents=True)
         (place / name / "owner.lock").touch()

@@ -313,7 +313,9 @@ class DescribeABlackout:
         assert (result.outcome, result.passed, len(result.iterations)) == (Outcome.SKIPPED, 1, 1)
         assert len(probing.recorded) == 1
         assert result.skipped_reason is not None
-        assert result.skipped_reason.startswith("stopped after 1 of 3 iterations: [[probe.blackout]] leaves the machine")
+        assert result.skipped_reason.startswith(
+            "stopped after 1 of 3 iterations: [[probe.blackout]] leaves the machine"
+        )
         assert result.postponed_until == datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
 
 

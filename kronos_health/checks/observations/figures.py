@@ -59,8 +59,8 @@ def _of_win(series: FigureSeries, newest: FigureVerdict) -> Observation:
         state=ObservationState.BAD,  # something to say
         severity=Severity.INFO,
         title=f"{_arm(series)}: {_NAMES[series.figure]} fell by {less}",
-        summary=f"{_amount(series, newest.value)} where {_amount(series, newest.baseline)} were usual: {newest.reason}. "
-        "From here on it is held against the new level.",
+        summary=f"{_amount(series, newest.value)} where {_amount(series, newest.baseline)} were usual: "
+        f"{newest.reason}. From here on it is held against the new level.",
         next_step=_trend(series),
         facts=_facts(series, newest, newest.baseline),
         evidence=(f"probe:{newest.probe_id}",),

@@ -11,9 +11,7 @@ figure_watch = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("probe_id", Id, ForeignKey("probe.id", ondelete="CASCADE"), nullable=False),
-    Column(
-        "figure", String(32), nullable=False, comment="steady_latency, peak_memory, cold_compile or warm_compile"
-    ),
+    Column("figure", String(32), nullable=False, comment="steady_latency, peak_memory, cold_compile or warm_compile"),
     Column("value", Float, nullable=False, comment="ms, of memory MiB; less is better"),
     Column(
         "label",

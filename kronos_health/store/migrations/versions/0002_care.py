@@ -45,9 +45,7 @@ def upgrade() -> None:
             comment="the level before a regression that still stands; null when none does",
         ),
         sa.Column("judged_at", store_types.UtcDateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["probe_id"], ["probe.id"], name=op.f("fk_figure_watch_probe_id"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["probe_id"], ["probe.id"], name=op.f("fk_figure_watch_probe_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_figure_watch")),
         sa.UniqueConstraint("probe_id", "figure", name=op.f("uq_figure_watch_probe_id_figure")),
         comment="One figure of one passing probe beside those before it, as judged when it came.",
