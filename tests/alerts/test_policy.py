@@ -202,7 +202,7 @@ def it_has_a_policy_for_every_kind() -> None:
         AlertKind.TORCH_RELEASE,
         AlertKind.KRONOS_UPDATED,
         AlertKind.LOG_HISTORY,
-            AlertKind.FIGURE_IMPROVED,
+        AlertKind.FIGURE_IMPROVED,
         AlertKind.DIGEST,
     }
     assert policies[AlertKind.GRAPH_REUSE] == AlertPolicy(
