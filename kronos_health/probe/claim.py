@@ -34,8 +34,8 @@ def require_open(probe: Probe, kind: ProbeKind, now: datetime) -> None:
     until = closed_until(windows, now)
     if until is not None:
         raise Postponed(
-            f"[[probe.blackout]] leaves the machine to production {until_in_words(windows, now, until)}. It runs when a "
-            "schedule falls outside, or now by hand: kronos-health probe --ignore-blackout",
+            f"[[probe.blackout]] leaves the machine to production {until_in_words(windows, now, until)}. "
+            "It runs when a schedule falls outside, or now by hand: kronos-health probe --ignore-blackout",
             until,
         )
 

@@ -249,6 +249,13 @@ class DescribeWrongSettings:
             ),
             ("probe = 3", "probe = 3 (kronos_health.toml): must be a table."),
             (
+                "[regression]\nwindow = 4",
+                (
+                    "regression.window = 4 (kronos_health.toml): holds fewer probes than "
+                    "regression.minimum_sample = 6 asks for. Write 6 or more."
+                ),
+            ),
+            (
                 "[[probe.blackout]]\ntimezone = 'America/NewYork'",
                 (
                     "probe.blackout.timezone = 'America/NewYork' (kronos_health.toml): is no time zone known here; "
