@@ -124,6 +124,8 @@ def environment_of(
         model_shape=seen.model_shape,
         timing_method=seen.timing_method,
         protocol_version=PROTOCOL_VERSION,
+        window_shape=f"{evaluation.lookback}+{evaluation.pred_len} ×{evaluation.sample_count} / {evaluation.max_context}",
+        threads=threads,
     )
 
 
