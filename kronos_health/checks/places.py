@@ -73,8 +73,8 @@ class Place:
         """Close the old probe as lost, and go on in a new one that begins with the iteration just measured."""
         before, after = self.earlier.environment, change.environment
         reason = (
-            f"begun anew: interrupted after {len(self.earlier.iterations)} of {self._line.spec.iterations} iterations, and "
-            f"what goes on runs on {_told(after)} instead of {_told(before)}"
+            f"begun anew: interrupted after {len(self.earlier.iterations)} of {self._line.spec.iterations} iterations, "
+            f"and what goes on runs on {_told(after)} instead of {_told(before)}"
         )
         now = self._context.now()
         with writing(self._context.engine) as connection:

@@ -92,8 +92,7 @@ def claim(connection: Connection, lines: Sequence[PlannedProbe], token: str, hol
     with connection.begin_nested() as attempt:
         for line in lines:
             same = table.claim.is_(None) if line.claim is None else table.claim == line.claim
-            unmoved = same & (table.alive_at == line.alive_at if line.alive_at else table.alive_at.is_(None))
-            done = update(campaign_probe).where(table.id == line.planned_id, unmoved)
+            done = update(campaign_probe).where(table.id == line.planned_id, same)
             if connection.execute(done.values(fitted(campaign_probe, taken))).rowcount != 1:
                 attempt.rollback()
                 return False
