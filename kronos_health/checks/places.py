@@ -87,7 +87,7 @@ class Place:
         return self.earlier
 
     def close(self, connection: Connection, reason: str) -> None:
-        """Within the transaction that closes the probe: an iteration that was dropped is lost for ``reason``."""
+        """Within the transaction that closes the probe: give it back; what was dropped is lost for ``reason``."""
         now = self._context.now()
         line = next(
             line
@@ -95,7 +95,8 @@ class Place:
             if line.planned_id == self._line.planned_id
         )
         plans.note_loss(connection, line, now, reason)
-        self._require_claim(connection, None)
+        if not plans.release_line(connection, self._line.planned_id, self._token):
+            raise taken_over(self._line.spec)
 
     def _store(
         self, connection: Connection, iteration: Iteration, environment: Environment | None, noise: tuple[str, ...]

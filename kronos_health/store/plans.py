@@ -118,6 +118,12 @@ def attach(connection: Connection, planned_id: str, token: str, probe_id: str) -
     return connection.execute(update(campaign_probe).where(held).values(probe_id=probe_id)).rowcount == 1
 
 
+def release_line(connection: Connection, planned_id: str, token: str) -> bool:
+    """Give back one line that is closed; ``False`` when somebody else has taken it."""
+    held = (campaign_probe.c.id == planned_id) & (campaign_probe.c.claim == token)
+    return connection.execute(update(campaign_probe).where(held).values(**_NOBODY)).rowcount == 1
+
+
 def release(connection: Connection, token: str, now: datetime, reason: str) -> None:
     """Give back all that the claim holds; an iteration that still ran is noted as lost for ``reason``."""
     for line in _planned(connection, campaign_probe.c.claim == token):

@@ -43,15 +43,14 @@ class Commands:
     folder: Path
     environment: dict[str, str]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [COMMAND, *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            bufsize=1,
+            bufsize=0,  # a line that waits in a buffer of ours would be hidden from select
             start_new_session=True,
         )
 
@@ -64,20 +63,20 @@ def commands(tmp_path: Path, database_url: str) -> Commands:
     return Commands(tmp_path, {**os.environ, "KRONOS_HEALTH__DATABASE__URL": database_url, "PYTHONUNBUFFERED": "1"})
 
 
-def lines(running: subprocess.Popen[str], seconds: float) -> Iterator[str]:
+def lines(running: subprocess.Popen[bytes], seconds: float) -> Iterator[str]:
     """What the command writes, for so long."""
     assert running.stdout is not None
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         ready, _, _ = select.select([running.stdout], [], [], 0.2)
-        line = running.stdout.readline() if ready else ""
+        line = running.stdout.readline() if ready else b""
         if line:
-            yield line
+            yield line.decode()
         elif ready:
             return  # it has ended
 
 
-def killed_while_measuring(running: subprocess.Popen[str], chance: random.Random) -> bool:
+def killed_while_measuring(running: subprocess.Popen[bytes], chance: random.Random) -> bool:
     """SIGKILL after a random number of progress lines; ``False`` when the command was done before."""
     steps = chance.randint(1, 12)
     for line in lines(running, 60):
@@ -101,8 +100,8 @@ def killed_until_done(commands: Commands, rows: Rows, kills: int, seed: int) -> 
         begun = rows("SELECT count(*) AS n FROM campaign_probe")[0]["n"]
         hit += killed_while_measuring(commands.start(*(("probe", "--resume") if begun else order)), chance)
     last = commands.start("probe", "--resume")
-    told, _ = last.communicate(timeout=120)
-    assert last.returncode in DONE or "no unfinished campaign" in told, told
+    told, _ = last.communicate(timeout=300)
+    assert last.returncode in DONE or b"no unfinished campaign" in told, told
     return hit
 
 
@@ -162,8 +161,8 @@ def it_measures_each_iteration_of_the_real_worker_once(commands: Commands, rows:
         begun = rows("SELECT count(*) AS n FROM campaign_probe")[0]["n"]
         hit += killed_while_measuring(commands.start(*(("probe", "--resume") if begun else order)), chance)
     last = commands.start("probe", "--resume")
-    told, _ = last.communicate(timeout=400)
-    assert last.returncode in DONE or "no unfinished campaign" in told, told
+    told, _ = last.communicate(timeout=600)
+    assert last.returncode in DONE or b"no unfinished campaign" in told, told
     assert hit
     found = rows('SELECT p.variant, i."index", i.outcome FROM iteration i JOIN probe p ON p.id = i.probe_id')
     by_place = {(row["variant"], row["index"]): row["outcome"] for row in found}
