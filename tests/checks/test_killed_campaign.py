@@ -91,7 +91,7 @@ def killed_while_measuring(running: subprocess.Popen[bytes], chance: random.Rand
 
 
 def killed_until_done(commands: Commands, rows: Rows, kills: int, seed: int) -> int:
-    """Start a campaign, kill it and what goes on with it up to ``kills`` times, then let two end it; how many were hit."""
+    """Start a campaign, kill it and what goes on with it up to ``kills`` times, then two end it; how many were hit."""
     chance, hit = random.Random(seed), 0
     order = ("probe", "-n", str(ITERATIONS), "-v", "eager", "--no-rehearse")
     for _kill in range(kills):
