@@ -19,7 +19,8 @@ from airflow.dag_processing.dagbag import DagBag
 
 def run(bag: DagBag, dag_id: str, params: dict[str, Any], date: str | None = None) -> dict[str, Any]:
     began = time.monotonic()
-    done = bag.dags[dag_id].test(run_conf=params, logical_date=datetime.fromisoformat(date) if date else None)
+    when = datetime.fromisoformat(date) if date else None
+    done = bag.dags[dag_id].test(run_conf=params, **({"logical_date": when, "run_after": when} if when else {}))
     tasks = {
         f"{instance.task_id}[{instance.map_index}]" if instance.map_index >= 0 else instance.task_id: {
             "state": str(instance.state),
