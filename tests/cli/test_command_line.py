@@ -13,10 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.logs.support import REUSE
-
-
 from tests.checks.planted import Planted
+from tests.logs.support import REUSE
 
 COMMAND = Path(sys.executable).with_name("kronos-health")
 
