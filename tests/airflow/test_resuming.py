@@ -47,9 +47,8 @@ def it_goes_on_with_its_own_probe_after_a_kill(home: Home, tmp_path: Path) -> No
         ("dag run", 1)
     ]
     assert rows(home, "select outcome, passed, requested from probe where not imported") == [("passed", 3, 3)]
-    assert rows(home, 'select "index", outcome from iteration order by "index"') == [
-        (index, "passed") for index in range(3)
-    ]
+    ours = 'select i."index", i.outcome from iteration i join probe p on p.id = i.probe_id where not p.imported'
+    assert sorted(rows(home, ours)) == [(index, "passed") for index in range(3)]
     assert planted.started == {
         "kronos eager saturated 0": 1, "kronos eager saturated 1": 2, "kronos eager saturated 2": 1,
     }  # fmt: skip
