@@ -8,6 +8,9 @@ Targets are planned and probed on the worker queue that has their GPU (`queue` i
 queue, so targets are grouped by it). `finish` closes the campaign, compares every variant with eager, and wakes
 `kronos_revisit`.
 
+A task that was killed and tries again, or is cleared, goes on with its probe at the first iteration that is missing;
+what was measured is not measured again. Clearing a whole run that had finished measures anew.
+
 By hand: *Trigger*, and choose targets, variants and iterations; what is left empty is as configured. On the command
 line: `kronos-health probe`.
 """
@@ -79,11 +82,15 @@ with DAG(
     probes = []
     for queue, targets in building.by_queue(settings.targets).items():
         with building.on_queue(queue):
-            planned = task(task_id="plan", **building.placed(queue))(tasks.plan)(targets=list(targets))
+            planned = task(task_id="plan", **building.placed(queue))(tasks.plan)(
+                targets=list(targets), campaign_id=campaign
+            )
             probe = ProbeOperator.partial(
                 task_id="probe",
                 campaign_id=campaign,
                 pool=building.GPU_POOL,
+                # After a kill on another host its last sign of life must be older than the lease.
+                retry_delay=timedelta(seconds=90),
                 map_index_template="{{ task.label }}",
                 # The net under the deadline that every iteration has of its own.
                 execution_timeout=timedelta(seconds=settings.probe.iteration_deadline_seconds * MOST_ITERATIONS + 600),

@@ -113,6 +113,8 @@ class Environment:
     model_shape: str  # e.g. "mini", "base", or the factory's own name
     timing_method: str  # "perf_counter" or "cuda_event"
     protocol_version: int
+    window_shape: str | None = None  # e.g. "256+1 ×8 / 256"; None in rows that do not keep it
+    threads: int | None = None  # None: not fixed by the settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class StandingFacts:
     admissible: bool
     since: datetime | None
     newest_at: datetime | None
+    reset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

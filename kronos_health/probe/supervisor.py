@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import kronos_health.probe
+from kronos_health.domain.campaigns import NOTHING_MEASURED, Measured
 from kronos_health.domain.probes import (
     Counters,
     Environment,
@@ -41,7 +42,7 @@ from kronos_health.settings.models import Probe, Target
 
 WORKER = Path(kronos_health.probe.__file__).parent / "worker"
 
-IterationListener = Callable[[Iteration, Environment | None], None]
+IterationListener = Callable[[Iteration, Environment | None, tuple[str, ...]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Assignment:
     should_stop: Callable[[], bool]
     worker: Path
     find_gpu: FindGpu
+    earlier: Measured
 
 
 def run_probe(
@@ -74,22 +76,25 @@ def run_probe(
     should_stop: Callable[[], bool] = lambda: False,
     worker: Path = WORKER,
     find_gpu: FindGpu = NvmlGpu.open,
+    earlier: Measured = NOTHING_MEASURED,
 ) -> ProbeResult:
     """Run a probe; whatever goes wrong with child, target or GPU is an outcome and not an exception.
 
-    ``on_iteration`` is called as each iteration ends, before the next one starts, so that a kill loses at most the one
-    that runs. ``should_stop`` is asked about ten times a second, and so is the clock whether a window of
-    ``probe.blackout`` has begun; then the running iteration is dropped and the probe is ``skipped``. An iteration that
-    fails for want of a working worker (not about the model) ends the probe: the next would fail the same way.
-    Exceptions of the caller's own listeners and KeyboardInterrupt end the child and go on up.
+    What was measured ``earlier`` is part of the result and not run again. ``on_iteration`` is called as each iteration
+    ends, with environment and noise so far, before the next one starts, so that a kill loses at most the one that
+    runs. ``should_stop`` is asked about ten times a second, and so is the clock whether a window of ``probe.blackout``
+    has begun; then the running iteration is dropped and the probe is ``skipped``. An iteration that fails for want of
+    a working worker (not about the model) ends the probe: the next would fail the same way. Exceptions of the caller's
+    own listeners and KeyboardInterrupt end the child and go on up.
     """
     state_dir = state_dir.absolute()
     listeners = (on_progress, on_iteration, should_stop)
-    run = _ProbeRun(Assignment(spec, variant, target, probe, state_dir, clock, *listeners, worker, find_gpu))
+    run = _ProbeRun(Assignment(spec, variant, target, probe, state_dir, clock, *listeners, worker, find_gpu, earlier))
     with contextlib.ExitStack() as stack:
         try:
-            run.prepare(stack)
-            run.run_iterations()
+            if earlier.missing(spec.iterations):
+                run.prepare(stack)
+                run.run_iterations()
         except TargetProblem as problem:
             return run.result(Outcome.WORKER_ERROR, Failure("TargetProblem", str(problem)))
         except Skipped as skipped:
@@ -103,9 +108,9 @@ class _ProbeRun:
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
         self.started_at = assignment.clock()
-        self.iterations: list[Iteration] = []
-        self.environment: Environment | None = None
-        self.noise: dict[str, None] = {}
+        self.iterations: list[Iteration] = list(assignment.earlier.iterations)
+        self.environment: Environment | None = None  # of what ran here; whether it is the earlier one, the caller asks
+        self.noise: dict[str, None] = dict.fromkeys(assignment.earlier.noise)
         self.gpu: Gpu | None = None
         self.locks: list[HeldLock] = []
         self.stuck = False  # a process could not be ended: nothing more is started beside it
@@ -130,15 +135,15 @@ class _ProbeRun:
     def run_iterations(self) -> None:
         """Run all of them, or until there is a reason not to. Raises ``Skipped``."""
         spec = self.assignment.spec
-        for index in range(spec.iterations):
+        for index in self.assignment.earlier.missing(spec.iterations):
             if self._should_stop():
-                raise self._stopped(index)
+                raise self._stopped()
             if self.gpu is not None:
                 require_room(self.gpu, self.assignment.probe.min_free_gpu_mb)
             iteration = self._run_iteration(index)
             self.iterations.append(iteration)
             if self.assignment.on_iteration is not None:
-                self.assignment.on_iteration(iteration, self.environment)
+                self.assignment.on_iteration(iteration, self.environment, tuple(self.noise))
             if self.stuck or not iteration.outcome.about_the_model:
                 return
 
@@ -153,8 +158,9 @@ class _ProbeRun:
         """On request, or because production's time begins: then also the iteration that runs is given up."""
         return self.assignment.should_stop() or self._blackout() is not None
 
-    def _stopped(self, index: int) -> Skipped:
-        after, blackout = f"after {index} of {self.assignment.spec.iterations} iterations", self._blackout()
+    def _stopped(self) -> Skipped:
+        after = f"after {len(self.iterations)} of {self.assignment.spec.iterations} iterations"
+        blackout = self._blackout()
         if blackout is None:
             return Skipped(f"stopped on request {after}")
         return Postponed(f"stopped {after}: {blackout}", blackout.until)
@@ -174,7 +180,7 @@ class _ProbeRun:
         limits = Limits(probe.iteration_deadline_seconds, memory_mb)
         end = run_child(self._command(index), limits, child, tuple(lock.descriptor for lock in self.locks))
         if end.stopped is StopReason.ASKED:
-            raise self._stopped(index)
+            raise self._stopped()
         self._note_environment(child.said)
         self._note_noise(child, end, cpu_noise(cpu_before, CpuSnapshot.take(), index + 1))
         expected = Expectation(
@@ -235,8 +241,8 @@ class _ProbeRun:
             outcome=outcome,
             started_at=self.started_at,
             finished_at=self.assignment.clock(),
-            environment=self.environment,
-            iterations=tuple(self.iterations),
+            environment=self.environment or self.assignment.earlier.environment,
+            iterations=tuple(sorted(self.iterations, key=lambda iteration: iteration.index)),
             failure=failure,
             noise=tuple(self.noise),
             skipped_reason=reason,

@@ -47,7 +47,7 @@ class Probing:
             self.folder / "state",
             lambda: self.now,
             on_progress=self.progress.append,
-            on_iteration=lambda iteration, environment: self.recorded.append((iteration, environment)),
+            on_iteration=lambda iteration, environment, _noise: self.recorded.append((iteration, environment)),
             worker=program(self.folder, body),
             **more,
         )
@@ -356,7 +356,7 @@ def it_hands_the_child_the_order_and_folders_of_its_own(probing: Probing) -> Non
 
 
 def it_lets_the_callers_own_errors_through_and_leaves_nothing_running(probing: Probing, tmp_path: Path) -> None:
-    def fail(_iteration: Iteration, _environment: Environment | None) -> None:
+    def fail(_iteration: Iteration, _environment: Environment | None, _noise: tuple[str, ...]) -> None:
         raise ConnectionError("the database is gone")
 
     with pytest.raises(ConnectionError, match="the database is gone"):

@@ -35,6 +35,7 @@ from tests.support.history_probes import (
     insert_campaign,
     insert_comparison,
     insert_environment,
+    insert_plan,
     insert_probe,
 )
 
@@ -105,6 +106,7 @@ def _one_day(connection: Connection, history: History, morning: datetime) -> Non
         connection, campaign, history.cpu_environment, "compiled", morning, broken=True, on_cpu=True, rehearsed=True
     )
     insert_comparison(connection, campaign, cpu_eager, cpu_mended, morning)
+    insert_plan(connection, campaign, [eager, compiled, cpu_eager, cpu_mended, rehearsal], morning)
     history.eager_probes.append(eager)
     history.compiled_probes.append(compiled)
     history.cpu_probes += [cpu_eager, cpu_mended]

@@ -5,7 +5,7 @@ from alembic import op
 
 from kronos_health.store import types as store_types
 
-revision = "0002_care"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
