@@ -15,7 +15,9 @@ from kronos_health.domain.probes import (
     Environment,
     Failure,
     Frame,
+    HeadAccuracy,
     IterationRecord,
+    LogitAccuracy,
     Outcome,
     PredictionPair,
     ProbeFigures,
@@ -106,11 +108,36 @@ def prediction_pairs(connection: Connection, baseline_id: str, candidate_id: str
             one.c.absolute_error.label("baseline_error"),
             other.c.absolute_error.label("candidate_error"),
             one.c.naive_error,
+            one.c.naive_error.is_not_distinct_from(other.c.naive_error).label("same_window"),
         )
         .join(other, same)
         .order_by(one.c.iteration, one.c.index)
     )
-    return tuple(PredictionPair(**row) for row in connection.execute(paired).mappings())
+    rows = connection.execute(paired).mappings()
+    return tuple(PredictionPair(**{**row, "same_window": bool(row["same_window"])}) for row in rows)
+
+
+def logit_accuracy(connection: Connection, probe_id: str) -> LogitAccuracy | None:
+    """What the probe's first iteration that was asked for logits told of them; ``None`` where none was."""
+    iteration, head = tables.iteration, tables.logit_accuracy
+    rows = (
+        connection.execute(
+            select(iteration.c.id.label("of"), iteration.c.logit_note, head)
+            .outerjoin(head, head.c.iteration_id == iteration.c.id)
+            .where(iteration.c.probe_id == probe_id)
+            .where(head.c.id.is_not(None) | iteration.c.logit_note.is_not(None))
+            .order_by(iteration.c.index, head.c.head)
+        )
+        .mappings()
+        .all()
+    )
+    first = [row for row in rows if row["of"] == rows[0]["of"]]
+    if not first:
+        return None
+    heads = tuple(
+        HeadAccuracy(row["head"], row["rmse"], row["total_variation"], row["finite"]) for row in first if row["head"]
+    )
+    return LogitAccuracy(first[0]["windows"] or 0, first[0]["digest"], heads, first[0]["logit_note"])
 
 
 def comparisons(connection: Connection, candidate_ids: Sequence[str]) -> dict[str, Comparison]:
@@ -210,4 +237,8 @@ def _comparison(row: RowMapping) -> Comparison:
         mae_ratio=row["mae_ratio"],
         speed_up=row["speed_up"],
         memory_ratio=row["memory_ratio"],
+        logits=AccuracyState(row["logits"]) if row["logits"] else None,
+        forecasts=AccuracyState(row["forecasts"]) if row["forecasts"] else None,
+        rmse_ratio=row["rmse_ratio"],
+        total_variation=row["total_variation"],
     )
