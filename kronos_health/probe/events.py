@@ -259,8 +259,10 @@ def _accuracy(record: dict[str, Any]) -> LogitAccuracy:
     )
 
 
-def _head(record: dict[str, Any]) -> HeadAccuracy:
+def _head(record: object) -> HeadAccuracy:
     """A figure that is no number makes the head's logits not finite: silence is never good news."""
+    if not isinstance(record, dict):
+        raise TypeError("heads")
     rmse, variation = _number(record, "rmse"), _number(record, "total_variation")
     finite = record["finite"] is True and rmse is not None and variation is not None
     return HeadAccuracy(_required(record, "name", 64), rmse, variation, finite)

@@ -22,6 +22,7 @@ from . import failures
 from .evaluation import Row
 from .recipes import Applied
 from .spec import WorkerSpec
+from .targets.contract import Part
 from .windows import Window, shape_of
 
 Logits = Mapping[str, torch.Tensor]
@@ -49,9 +50,9 @@ class Head:
         if own.shape != wanted.shape:
             raise NotAvailable(f"logits have shape {list(own.shape)}, the reference's {list(wanted.shape)}")
         ruled_out = torch.isneginf(own) & torch.isneginf(wanted)
-        if not bool((torch.isfinite(wanted) | ruled_out).all()):
-            raise NotAvailable("the reference in float64 gives logits that are not finite itself")
         self.finite &= bool((torch.isfinite(own) | ruled_out).all())
+        if self.finite and not bool((torch.isfinite(wanted) | ruled_out).all()):
+            raise NotAvailable("the float64 copy gives logits that are not finite")
         difference = torch.where(ruled_out, torch.zeros_like(own), own - wanted)
         self.squares += float(difference.square().sum())
         self.numbers += int((~ruled_out).sum())
@@ -87,26 +88,42 @@ def measure(
 ) -> dict[str, Any]:
     """The fields of the accuracy event: ``windows, digest, note, heads``.
 
-    ``build`` makes the target once more with the same weights. What cannot be measured is a note and no error, except
-    an output that the next run overwrote: that is the variant's own fault.
+    ``build`` makes the target once more with the same weights. What cannot be measured is a note and no error. Only
+    where compiled code fails at logits, which eager code of the same target can give, its exception goes on up: those
+    are the calls of a prediction, and the variant's own fault.
     """
     try:
         _require(target, applied)
         windows = frozen_windows(series, spec)
         batches = list(_batches(windows, spec.evaluation.sample_count))
-        own = [_logits(target, batch) for batch in batches]  # before the reference: eager code runs last
+        own = _own(target, applied, batches)  # before the reference: eager code runs last
         heads = _compare(own, _reference(target, build), batches)
     except NotAvailable as reason:
         return _told(note=str(reason))
+    except _OwnFailure as failure:
+        raise failure.error from None
     except Exception as error:
-        if failures.describe(error)["kind"] == "graph_reuse":
-            raise
         return _told(note=failures.first_line(error))
     return _told(
         windows=len({window.rows[-1].at for window in windows}),
         digest=digest(windows),
         heads=[head.figures(name) for name, head in sorted(heads.items())],
     )
+
+
+class _OwnFailure(Exception):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _own(target: Any, applied: Applied, batches: Sequence[Sequence[Window]]) -> list[Logits]:
+    try:
+        return [_logits(target, batch) for batch in batches]
+    except Exception as error:
+        if applied.compiled:
+            raise _OwnFailure(error) from error
+        raise
 
 
 def frozen_windows(series: Sequence[Row], spec: WorkerSpec) -> list[Window]:
@@ -139,9 +156,15 @@ def _require(target: Any, applied: Applied) -> None:
     """Logits must come out of what the recipe compiled; those of untouched code would prove nothing."""
     if not callable(getattr(target, "logits", None)):
         raise NotAvailable(f"{type(target).__name__} has no logits(windows)")
-    untouched = [part.name for part in applied.parts if part.attribute not in getattr(part.owner, "__dict__", {})]
+    untouched = [part.name for part in applied.parts if _is_untouched(part)]
     if applied.compiled and (untouched or not applied.parts):
         raise NotAvailable(f"the recipe does not compile what logits come from ({', '.join(untouched) or 'no parts'})")
+
+
+def _is_untouched(part: Part) -> bool:
+    """True for a plain method of the owner's class."""
+    own = getattr(type(part.owner), part.attribute, None)
+    return own is not None and getattr(part.current, "__func__", None) is own
 
 
 def _batches(windows: Sequence[Window], size: int) -> Iterator[Sequence[Window]]:
