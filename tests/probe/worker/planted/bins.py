@@ -76,8 +76,8 @@ def faithful(target) -> None:
 
 
 def slightly_worse(target) -> None:
-    """Errors about 2 % larger, which their spread hides."""
-    target.model.centre.data += 0.0045
+    """Errors 2 % larger on the synthetic series, which is within the margin of forecasts."""
+    target.model.centre.data -= 0.0027
     faithful(target)
 
 
