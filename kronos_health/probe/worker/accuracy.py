@@ -92,16 +92,19 @@ def measure(
     where compiled code fails at logits, which eager code of the same target can give, its exception goes on up: those
     are the calls of a prediction, and the variant's own fault.
     """
+    obstacle = _obstacle(target, applied)
+    if obstacle:
+        return _told(note=obstacle)
+    windows = frozen_windows(series, spec)
+    batches = list(_batches(windows, spec.evaluation.sample_count))
     try:
-        _require(target, applied)
-        windows = frozen_windows(series, spec)
-        batches = list(_batches(windows, spec.evaluation.sample_count))
-        own = _own(target, applied, batches)  # before the reference: eager code runs last
+        own = [_logits(target, batch) for batch in batches]  # before the reference: eager code runs last
+    except Exception as error:
+        if applied.compiled:
+            raise
+        return _told(note=failures.first_line(error))
+    try:
         heads = _compare(own, _reference(target, build), batches)
-    except NotAvailable as reason:
-        return _told(note=str(reason))
-    except _OwnFailure as failure:
-        raise failure.error from None
     except Exception as error:
         return _told(note=failures.first_line(error))
     return _told(
@@ -109,21 +112,6 @@ def measure(
         digest=digest(windows),
         heads=[head.figures(name) for name, head in sorted(heads.items())],
     )
-
-
-class _OwnFailure(Exception):
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-
-def _own(target: Any, applied: Applied, batches: Sequence[Sequence[Window]]) -> list[Logits]:
-    try:
-        return [_logits(target, batch) for batch in batches]
-    except Exception as error:
-        if applied.compiled:
-            raise _OwnFailure(error) from error
-        raise
 
 
 def frozen_windows(series: Sequence[Row], spec: WorkerSpec) -> list[Window]:
@@ -152,13 +140,14 @@ def _told(windows: int = 0, digest: str | None = None, note: str | None = None, 
     return {"windows": windows, "digest": digest, "note": note, "heads": list(heads)}
 
 
-def _require(target: Any, applied: Applied) -> None:
+def _obstacle(target: Any, applied: Applied) -> str | None:
     """Logits must come out of what the recipe compiled; those of untouched code would prove nothing."""
     if not callable(getattr(target, "logits", None)):
-        raise NotAvailable(f"{type(target).__name__} has no logits(windows)")
+        return f"{type(target).__name__} has no logits(windows)"
     untouched = [part.name for part in applied.parts if _is_untouched(part)]
     if applied.compiled and (untouched or not applied.parts):
-        raise NotAvailable(f"the recipe does not compile what logits come from ({', '.join(untouched) or 'no parts'})")
+        return f"the recipe does not compile what logits come from ({', '.join(untouched) or 'no parts'})"
+    return None
 
 
 def _is_untouched(part: Part) -> bool:
