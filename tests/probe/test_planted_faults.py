@@ -131,7 +131,7 @@ def it_names_settings_that_cannot_be_used(named: Named) -> None:
 def it_names_a_hang_in_the_compiler_and_since_when(tmp_path: Path) -> None:
     """The deadline leaves a busy machine time to import torch first."""
     planted = ("bins:make", "", "bins:hangs_in_the_compiler", MEASURED, 2)
-    result = probed(tmp_path, planted, deadline=60.0)
+    result = probed(tmp_path, planted, deadline=90.0)
     assert result.outcome is Outcome.TIMEOUT, result.failure
     assert result.failure is not None
     assert "while compiling, since " in result.failure.message
