@@ -28,6 +28,7 @@ from kronos_health.probe.progress import ProgressListener
 from kronos_health.probe.supervisor import run_probe as supervise
 from kronos_health.probe.variants import find_variant
 from kronos_health.revisit.comparison import compare
+from kronos_health.revisit.logits import LogitPair
 from kronos_health.store import plans, probe_history, probes
 from kronos_health.store.database import reading, writing
 
@@ -173,8 +174,12 @@ def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
         for baseline, candidate in _to_compare(done):
             pairs = probe_history.prediction_pairs(connection, baseline.probe_id, candidate.probe_id)
             rules = context.settings.revisit
+            logits = LogitPair(
+                probe_history.logit_accuracy(connection, baseline.probe_id),
+                probe_history.logit_accuracy(connection, candidate.probe_id),
+            )
             comparison = compare(
-                baseline, candidate, pairs, margin=rules.accuracy_margin, minimum_pairs=rules.minimum_pairs
+                baseline, candidate, pairs, logits, margin=rules.accuracy_margin, minimum_pairs=rules.minimum_pairs
             )
             probes.record_comparison(connection, campaign_id, comparison, context.now())
             comparisons.append(comparison)

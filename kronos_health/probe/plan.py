@@ -72,6 +72,7 @@ def _spec(
         iterations=iterations,
         predictions=settings.probe.predictions,
         seed=settings.probe.seed,
+        accuracy_windows=settings.probe.accuracy_windows,
         evaluation=evaluation_of(settings),
     )
 

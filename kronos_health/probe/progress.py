@@ -20,6 +20,7 @@ class Phase(StrEnum):
     COMPILING = "compiling"
     PREDICTING = "predicting"
     CHECKING = "checking outputs"
+    COMPARING = "comparing logits"
     ENDED = "ended"
 
 
@@ -63,6 +64,7 @@ _PHASES = {
     "compile": Phase.COMPILING,
     "predict": Phase.PREDICTING,
     "check": Phase.CHECKING,
+    "accuracy": Phase.COMPARING,
 }
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from kronos_health.domain.campaigns import Measured
 from kronos_health.domain.probes import CacheState, Counters, Iteration, Memory, Outcome, Prediction, Regime
-from kronos_health.store.probe_history import failure_of, probe_record
+from kronos_health.store.probe_history import failure_of, logits_by_iteration, probe_record
 from kronos_health.store.probes import SAME_NAME
 from kronos_health.store.tables.probes import iteration, prediction
 
@@ -33,7 +33,11 @@ def measured_by(connection: Connection, probe_id: str) -> Measured:
         values = {name: row[name] for name in _PREDICTION}
         predictions.setdefault(row["iteration_id"], []).append(Prediction(**values))
     rows = connection.execute(select(iteration).where(iteration.c.probe_id == probe_id).order_by(iteration.c.index))
-    iterations = tuple(_iteration(row, tuple(predictions.get(row["id"], ()))) for row in rows.mappings())
+    logits = logits_by_iteration(connection, probe_id)
+    iterations = tuple(
+        replace(_iteration(row, tuple(predictions.get(row["id"], ()))), logits=logits.get(row["id"]))
+        for row in rows.mappings()
+    )
     return Measured(iterations, record.environment, record.noise)
 
 

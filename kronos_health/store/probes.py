@@ -81,6 +81,9 @@ def record_iteration(
     ]
     if predictions:
         connection.execute(tables.prediction.insert(), predictions)
+    heads = _logit_rows(iteration_id, iteration)
+    if heads:
+        connection.execute(tables.logit_accuracy.insert(), heads)
     changes: dict[str, Any] = {}
     if iteration.outcome is Outcome.PASSED:
         changes["passed"] = tables.probe.c.passed + 1
@@ -157,6 +160,8 @@ def record_comparison(connection: Connection, campaign_id: str, comparison: Comp
         "candidate_probe_id": values.pop("candidate_probe"),
         **values,
         "accuracy": comparison.accuracy.value,
+        "logits": comparison.logits.value if comparison.logits else None,
+        "forecasts": comparison.forecasts.value if comparison.forecasts else None,
         "created_at": now,
     }
     found = connection.execute(select(table.c.id).where(same)).scalar_one_or_none()
@@ -230,4 +235,27 @@ def _iteration_row(iteration: Iteration) -> dict[str, Any]:
         **_failure_columns(iteration.failure),
         "stack": iteration.failure.stack if iteration.failure else None,
         "stderr_tail": iteration.stderr_tail or None,
+        "logit_note": iteration.logits.note if iteration.logits else None,
     }
+
+
+def _logit_rows(iteration_id: str, iteration: Iteration) -> list[dict[str, Any]]:
+    told = iteration.logits
+    if told is None:
+        return []
+    same = {"iteration_id": iteration_id, "windows": told.windows, "digest": told.digest}
+    heads = {head.name: head for head in told.heads}  # a child may say a name twice
+    return [
+        fitted(
+            tables.logit_accuracy,
+            {
+                "id": new_id(),
+                **same,
+                "head": head.name,
+                "rmse": head.rmse,
+                "total_variation": head.total_variation,
+                "finite": head.finite,
+            },
+        )
+        for head in heads.values()
+    ]

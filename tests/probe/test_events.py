@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronos_health.domain.probes import Counters, Failure, Frame, Memory, Prediction
+from kronos_health.domain.probes import (
+    Counters,
+    Failure,
+    Frame,
+    HeadAccuracy,
+    LogitAccuracy,
+    Memory,
+    Prediction,
+)
 from kronos_health.probe import events
 from kronos_health.probe.transcript import Transcript
 
@@ -23,11 +31,14 @@ COUNTERS = {
 }
 
 
+HEAD = {"name": "s1", "rmse": 1e-7, "total_variation": 1e-8, "finite": True}
+
+
 @pytest.mark.parametrize(
     ("written", "event"),
     [
         (line("hello", protocol=1, pid=7, python="3.11.7"), events.Hello(1, 7, "3.11.7")),
-        (line("phase", phase="compile", detail="begin"), events.PhaseChange("compile", "begin")),
+        (line("phase", phase="compile", detail="begin"), events.PhaseChange("compile", "begin", 1.0)),
         (line("loaded", import_ms=1.5, load_ms=None), events.Loaded(1.5, None)),
         (
             line("prediction", index=0, seed=5, latency_ms=9.0, value=1.0, absolute_error=2.0, naive_error=3.0),
@@ -38,6 +49,17 @@ COUNTERS = {
             Counters(2, 2, 2, 2, 2, 2, reasons=("a b",)),
         ),
         (line("memory", rss_peak_mb=9.5), Memory(9.5)),
+        (
+            line("prediction", index=1, seed=5, latency_ms=9.0, value=1.0, rss_mb=300.5, device_mb=None),
+            Prediction(1, 5, 9.0, 1.0, None, None, rss_mb=300.5),
+        ),
+        (
+            line("accuracy", windows=16, digest="d", note=None, heads=[HEAD, {**HEAD, "name": "s2", "rmse": None}]),
+            LogitAccuracy(
+                16, "d", (HeadAccuracy("s1", 1e-7, 1e-8, True), HeadAccuracy("s2", None, 1e-8, finite=False))
+            ),
+        ),
+        (line("accuracy", windows=0, note="no logits"), LogitAccuracy(0, None, (), "no logits")),
         (line("check", name="outputs_kept", ok=False, detail="x"), events.Check("outputs_kept", False, "x")),
         (
             line("error", kind="graph_reuse", type="RuntimeError", message="m", frame=None, stack="s"),
@@ -72,6 +94,9 @@ def it_reads_the_failing_frame() -> None:
         line("prediction", index=2**40, seed=0, latency_ms=1.0, value=1.0),
         line("counters", graphs="many"),
         line("check", name="outputs_kept", ok="yes"),
+        line("accuracy", windows=16, heads="s1"),
+        line("accuracy", windows=16, heads=[{"name": "s1"}]),
+        line("accuracy", windows=16, heads=["s1"]),
         line("environment", device=None, python="3", torch="2"),
         line("error", type="RuntimeError"),
     ],
@@ -147,3 +172,12 @@ def it_keeps_the_first_answer_of_a_prediction() -> None:
         said.take(line("prediction", index=0, seed=1, latency_ms=1.0, value=value))
     assert said.predictions[0].value == 1.0
     assert said.garbage == 1
+
+
+def it_goes_back_to_what_it_did_before_compiling() -> None:
+    transcript = Transcript()
+    for phase, detail in (("predict", None), ("compile", "begin"), ("compile", "end")):
+        transcript.take(line("phase", phase=phase, detail=detail))
+    assert (transcript.phase, transcript.compiled_in) == ("predict", {0})
+    transcript.take(line("phase", phase="compile", detail="begin"))
+    assert (transcript.phase, transcript.phase_at) == ("compile", 1.0)

@@ -23,6 +23,7 @@ from .windows import Case, cut_cases
 if TYPE_CHECKING:
     import torch
 
+    from .evaluation import Row
     from .outputs import Kept
     from .recipes import Applied
     from .rehearsal import Rehearsal
@@ -43,6 +44,9 @@ class Session:
         self._target: Any = None
         self._timer: Any = None
         self._cases: list[Case] = []
+        self._build: Any = None
+        self._figures_told = False
+        self._held = memory.Held()
 
     def run(self) -> None:
         """The whole iteration; counters and memory are told even when it fails."""
@@ -52,6 +56,12 @@ class Session:
         except BaseException as error:  # a target may raise anything, SystemExit included
             self._writer.emit("error", **failures.describe(error))
         finally:
+            self._tell_figures()
+
+    def _tell_figures(self) -> None:
+        """Counters and memory of the variant's own work, once: what is measured after it is not its doing."""
+        if not self._figures_told:
+            self._figures_told = True
             self._writer.emit("counters", **self._counters())
             self._writer.emit("memory", **memory.figures(self._spec.run_device))
 
@@ -67,6 +77,20 @@ class Session:
         if applied.compiled:
             self._phase("check")
             self._check_outputs(applied)
+        if self._spec.accuracy_windows:
+            self._tell_figures()
+            self._phase("accuracy")
+            self._measure_accuracy(applied, series)
+
+    def _measure_accuracy(self, applied: Applied, series: Sequence[Row]) -> None:
+        from . import accuracy
+        from .targets import contract
+
+        def build() -> Any:
+            _seed_everything(contract.WEIGHTS_SEED)
+            return self._build()
+
+        self._writer.emit("accuracy", **accuracy.measure(self._target, applied, self._spec, series, build))
 
     def _phase(self, phase: str, detail: str | None = None) -> None:
         self._writer.emit("phase", phase=phase, detail=detail)
@@ -82,10 +106,10 @@ class Session:
         from . import machine, targets
         from .targets import contract
 
-        build, code_ms = clock.time(lambda: targets.import_target(self._spec))
+        self._build, code_ms = clock.time(lambda: targets.import_target(self._spec))
         self._phase("load")
         _seed_everything(contract.WEIGHTS_SEED)
-        self._target, load_ms = clock.time(build)
+        self._target, load_ms = clock.time(self._build)
         self._timer = timer_for(self._spec.run_device)
         described = contract.describe(self._target)
         self._writer.emit("environment", **machine.describe(self._spec.run_device, described, self._timer.method))
@@ -139,6 +163,7 @@ class Session:
         naive: float,
         error: str | None,
     ) -> None:
+        self._held = memory.held(self._spec.run_device, self._held)
         self._writer.emit(
             "prediction",
             index=index,
@@ -148,6 +173,8 @@ class Session:
             absolute_error=absolute_error,
             naive_error=naive,
             error=error,
+            rss_mb=self._held.rss_mb,
+            device_mb=self._held.device_mb,
         )
 
     def _check_outputs(self, applied: Applied) -> None:

@@ -152,6 +152,7 @@ iteration = Table(
     Column("frame_code", Text),
     Column("stack", Text),
     Column("stderr_tail", Text),
+    Column("logit_note", Text, comment="why logits could not be compared; null where they were, or nobody asked"),
     UniqueConstraint("probe_id", "index"),
     comment="One fresh process: load, compile, several predictions.",
 )
@@ -170,8 +171,25 @@ prediction = Table(
     Column("absolute_error", Float),
     Column("naive_error", Float, comment="of the last-value forecast on the same window; the scale of the comparison"),
     Column("error", Text),
+    Column("rss_mb", Float, comment="resident memory held after it, MiB: what grows with every prediction is a leak"),
+    Column("device_mb", Float, comment="allocated on the device after it, MiB"),
     UniqueConstraint("iteration_id", "index"),
     comment="One forecast inside an iteration.",
+)
+
+logit_accuracy = Table(
+    "logit_accuracy",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("iteration_id", Id, ForeignKey("iteration.id", ondelete="CASCADE"), nullable=False),
+    Column("head", String(64), nullable=False, comment="s1 and s2 of Kronos, or the target's own names"),
+    Column("windows", Integer, nullable=False, comment="distinct frozen windows"),
+    Column("digest", String(64), comment="of the windows' rows: figures over other windows are not comparable"),
+    Column("rmse", Float, comment="against the same model in float64; null where logits are not finite"),
+    Column("total_variation", Float, comment="mean over windows, against the same"),
+    Column("finite", Boolean, nullable=False),
+    UniqueConstraint("iteration_id", "head"),
+    comment="Layer A1: teacher-forced logits of one iteration against a float64 copy of the model.",
 )
 
 comparison = Table(
@@ -184,6 +202,10 @@ comparison = Table(
     Column("pairs", Integer, nullable=False),
     Column("accuracy", String(16), nullable=False, comment="pass, fail, inconclusive or void"),
     Column("accuracy_reason", Text, nullable=False),
+    Column("logits", String(16), comment="layer A1 by itself; null: not available, which is no fault"),
+    Column("forecasts", String(16), comment="layers A2 and A3 by themselves"),
+    Column("rmse_ratio", Float, comment="A1: the worst head's RMSE against float64, variant / eager"),
+    Column("total_variation", Float, comment="A1: the variant's worst head against float64"),
     Column("scaled_difference", Float),
     Column("upper_bound", Float),
     Column("margin", Float, nullable=False),
