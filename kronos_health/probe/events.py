@@ -13,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kronos_health.domain.probes import Counters, Failure, Frame, Memory, Prediction
+from kronos_health.domain.probes import Counters, Failure, Frame, Keeper, Leak, Memory, Prediction
 
 PROTOCOL_VERSION = 1
 MAX_TEXT = 2_000
 MAX_STACK = 20_000
 MAX_REASONS = 20
+MAX_LEAKS = 20
 _MAX_COUNT = 2**31 - 1  # what an INTEGER column holds
 _COUNTED = (
     "frames_total",
@@ -101,7 +102,7 @@ class Done:
     """The last line of a child that finished."""
 
 
-Event = Hello | PhaseChange | Surroundings | Loaded | Prediction | Counters | Memory | Check | Error | Done
+Event = Hello | PhaseChange | Surroundings | Loaded | Prediction | Counters | Memory | Check | Leak | Error | Done
 
 
 def parse(line: bytes) -> Event | None:
@@ -230,6 +231,21 @@ def _check(record: dict[str, Any]) -> Check:
     return Check(_required(record, "name", 64), ok, _text(record, "detail", MAX_TEXT) or "")
 
 
+def _leak(record: dict[str, Any]) -> Leak:
+    keeper = record.get("keeper")
+    return Leak(
+        read=record.get("read") is True,
+        producer=_required(record, "producer", 255),
+        output=_count(record, "output"),
+        shape=_text(record, "shape", 128) or "",
+        frame=_frame(record.get("frame")),
+        keeper=Keeper(keeper) if keeper in list(Keeper) else Keeper.UNKNOWN,
+        kept_by=_text(record, "kept_by", 500) or "",
+        reader=_text(record, "reader", 255),
+        read_at=_frame(record.get("read_at")),
+    )
+
+
 def _error(record: dict[str, Any]) -> Error:
     return Error(
         _required(record, "kind", 32),
@@ -270,6 +286,7 @@ _READERS: dict[Any, Callable[[dict[str, Any]], Event]] = {
     "counters": _counters,
     "memory": _memory,
     "check": _check,
+    "leak": _leak,
     "error": _error,
     "done": _done,
 }

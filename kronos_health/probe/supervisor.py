@@ -302,4 +302,5 @@ def _iteration(case: Case, spec: ProbeSpec, index: int, started_at: datetime) ->
         predictions=predictions,
         failure=failure,
         stderr_tail=end.stderr_tail,
+        leaks=tuple(said.leaks) if outcome is not Outcome.PASSED else (),
     )

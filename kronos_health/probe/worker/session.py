@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import platform
@@ -43,6 +44,7 @@ class Session:
         self._target: Any = None
         self._timer: Any = None
         self._cases: list[Case] = []
+        self._changed: list[Kept] = []
 
     def run(self) -> None:
         """The whole iteration; counters and memory are told even when it fails."""
@@ -50,6 +52,7 @@ class Session:
         try:
             self._iterate()
         except BaseException as error:  # a target may raise anything, SystemExit included
+            self._tell_leaks()
             self._writer.emit("error", **failures.describe(error))
         finally:
             self._writer.emit("counters", **self._counters())
@@ -173,16 +176,20 @@ class Session:
             return
         from .outputs import overwritten
 
-        changed = overwritten(kept, self._read)
-        if changed:
-            text = f"{', '.join(changed)} changed while being kept, when the next prediction ran"
+        self._changed = overwritten(kept)
+        if self._changed:
+            text = f"{', '.join(one.name for one in self._changed)} changed while being kept, when the next prediction ran"
             self._writer.emit("check", name=OUTPUTS_KEPT, ok=False, detail=text)
             raise SilentOverwrite(text)
 
-    def _read(self, tensor: torch.Tensor) -> None:
-        """Reading an output under the rehearsed rule raises the error it would raise on CUDA."""
-        if self._rehearsal is not None:
-            self._rehearsal.pool.refuse_taken([tensor])
+    def _tell_leaks(self) -> None:
+        """Which outputs outlived their graphs, and who keeps them. Explaining an error must not hide it."""
+        if self._rehearsal is None:
+            return
+        with contextlib.suppress(Exception):
+            changed = [tensor for one in self._changed if (tensor := one.tensor()) is not None]
+            for leak in self._rehearsal.leaks(self._target, changed):
+                self._writer.emit("leak", **leak.fields())
 
     def _counters(self) -> dict[str, Any]:
         figures = self._recorder.figures()
