@@ -10,7 +10,7 @@ from pathlib import Path
 from kronos_health.checks.context import CheckError, Context, require_known, utc_now
 from kronos_health.checks.probing import finish_campaign, run_and_store, start_campaign
 from kronos_health.domain.probes import Outcome, ProbeResult, ProbeSpec
-from kronos_health.probe.mending import STOCK, Mending, mend, mitigations
+from kronos_health.probe.mending import STOCK, Mending, Tried, mend, next_to_try
 from kronos_health.probe.plan import rehearsal_spec
 from kronos_health.probe.progress import ProgressListener
 from kronos_health.probe.supervisor import run_probe as supervise
@@ -44,11 +44,22 @@ class Factory:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A variant, and how its rehearsal went. ``asked``: it was named, or is stock; else it was tried as a mitigation."""
+    """A variant, and how its rehearsal went; ``asked``: it was named, or is stock, and not only tried to mend that."""
 
     variant: Variant
     result: ProbeResult
     asked: bool
+
+    @property
+    def broke(self) -> bool:
+        """The model was tried, and did not pass."""
+        return self.result.outcome.about_the_model and self.result.outcome is not Outcome.PASSED
+
+    @property
+    def tried(self) -> Tried:
+        """What choosing the next one takes."""
+        cause = next((leak.keeper for leak in self.result.leaks if leak.read), None)
+        return Tried(self.variant.name, self.result.outcome, cause)
 
     @property
     def reason(self) -> str:
@@ -132,18 +143,15 @@ def _rehearse(
         return Trial(variant, result, wanted and (strict or variant.name == STOCK or result.outcome.about_the_model))
 
     trials = [trial(variant, True) for variant in asked]
-    stock = next((one.result for one in trials if one.variant.name == STOCK), None)
-    broken = stock is not None and stock.outcome.about_the_model and stock.outcome is not Outcome.PASSED
-    if not broken or stock is None:
+    stock = next((one for one in trials if one.variant.name == STOCK), None)
+    if stock is None or not stock.broke:
         return Rehearsal(target, tuple(trials), None)
-    torch = stock.environment.torch if stock.environment else None
+    torch = stock.result.environment.torch if stock.result.environment else None
     if not named:
-        for variant in mitigations(torch):
+        while (variant := next_to_try([one.tried for one in trials], torch)) is not None:
             trials.append(trial(variant, False))
-            if trials[-1].result.outcome is Outcome.PASSED:
-                break
-    outcomes = {one.variant.name: one.result.outcome for one in trials if one.variant.name != STOCK}
-    return Rehearsal(target, tuple(trials), mend(outcomes, torch) if outcomes else None)
+    mending = mend([one.tried for one in trials], torch)
+    return Rehearsal(target, tuple(trials), mending if len(trials) > 1 else None)
 
 
 def _targets(settings: Settings, names: Sequence[str]) -> list[str]:
@@ -165,5 +173,3 @@ def _variants(names: Sequence[str]) -> tuple[Variant, ...]:
     if eager:
         raise CheckError(f"{', '.join(eager)} compiles nothing: there is no graph to rehearse.")
     return found
-
-

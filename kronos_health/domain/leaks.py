@@ -1,4 +1,4 @@
-"""A rehearsal's diagnosis in words, the same on every face: what leaks, who keeps it, and what kind of change ends it."""
+"""A rehearsal's diagnosis in words, the same on every face: what leaks, who keeps it, what kind of change ends it."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def advice(leaks: Iterable[Leak]) -> tuple[str, ...]:
 def _kept(leak: Leak) -> str:
     reader = leak.reader or "other code"
     return {
+        Keeper.PARKED: f"parked as {leak.kept_by}",
         Keeper.ATTRIBUTE: f"kept as {leak.kept_by}",
         Keeper.HANDOFF: f"handed to {reader} as {leak.kept_by}",
         Keeper.VARIABLE: f"kept in the variable {leak.kept_by}",
@@ -79,15 +80,15 @@ def _also(others: Iterable[Leak]) -> str:
 
 def _advice(leak: Leak) -> str:
     match leak.keeper:
-        case Keeper.ATTRIBUTE:
+        case Keeper.PARKED:
             name = _NUMBER.sub("[*]", leak.kept_by).rpartition(".")[2]
-            return f"Make {name} ahead, outside the compiled call (a buffer), or clone it there before it is kept."
+            return f"Make {name} ahead, outside the compiled code, for instance as a buffer."
         case Keeper.HANDOFF:
             return (
                 f"Clone what {leak.producer} returns, outside the compiled call, or call "
                 f"torch.compiler.cudagraph_mark_step_begin() once per step, before {leak.producer}."
             )
-        case Keeper.VARIABLE | Keeper.FORECAST:
+        case Keeper.ATTRIBUTE | Keeper.VARIABLE | Keeper.FORECAST:
             return f"Clone what {leak.producer} returns, outside the compiled call, before it is kept."
         case _:
             return ""

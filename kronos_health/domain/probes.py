@@ -177,7 +177,8 @@ class Failure:
 class Keeper(StrEnum):
     """What holds an output of a CUDA graph that a later run has written over."""
 
-    ATTRIBUTE = "attribute"  # of the target, or a global of its module
+    PARKED = "parked"  # an attribute of the target or a global of its module, set inside the compiled code
+    ATTRIBUTE = "attribute"  # the same, set by other code to what the compiled code returned
     HANDOFF = "handoff"  # passed on to the compiled callable that reads it
     VARIABLE = "variable"  # of a function of the target
     FORECAST = "forecast"  # predict() returned it

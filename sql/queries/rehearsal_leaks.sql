@@ -14,7 +14,7 @@
 -- column: frame_line integer | line
 -- column: frame_function text | function
 -- column: frame_code text | the line of code
--- column: keeper text | attribute, handoff, variable, forecast or unknown
+-- column: keeper text | parked, attribute, handoff, variable, forecast or unknown
 -- column: kept_by text | path on the target, or parameter of the reader
 -- column: reader text | compiled callable that read it; empty for eager code
 -- column: read_file text | the line that read it: file

@@ -50,6 +50,7 @@ class PoolOutput:
         self.function = function
         self.index = index
         self.stack = stack
+        self.returned = False  # to the caller of the compiled code; else it left only as a side effect
         self.storage = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
         self.key = storage._cdata
         self._tensor = weakref.ref(tensor)
@@ -139,6 +140,12 @@ class GraphPool:
     def taken(self) -> list[PoolOutput]:
         """What was taken away and is still held by somebody, in the order it was made."""
         return [output for output in self._taken.values() if output.alive]
+
+    def note_returned(self, values: Iterable[Any]) -> None:
+        """``values`` are what the compiled code that ran last returned."""
+        keys = {storage_key(value) for value in values}
+        for output in self._current.held() if self._current else []:
+            output.returned = output.returned or output.key in keys
 
     def owner_of(self, tensor: torch.Tensor) -> PoolOutput | None:
         """The output that ``tensor`` shows, taken away or on the current path; ``None`` for what is no graph's."""

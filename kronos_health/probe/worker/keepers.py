@@ -27,14 +27,14 @@ _CLOSED = ("torch", "numpy", "pandas")  # whose objects hold nothing of the targ
 
 
 def attributes_of(target: Any, keys: Collection[int]) -> dict[int, str]:
-    """Where on ``target`` the tensors of storages ``keys`` are kept, e.g. ``model.layers[0].rotary.cos_cached``.
+    """Where the tensors of storages ``keys`` are kept: ``model.layers[0].rotary.cos_cached``, or ``target.last``.
 
     The modules that the target's classes come from are looked through after it: ``[module] CACHE['x']``.
     """
     walk = _Walk(keys)
     model = getattr(target, "model", None)
     walk.through([("model", model)] if isinstance(model, torch.nn.Module) else [])
-    walk.through([("", target)])
+    walk.through([("target", target)])
     walk.through([(f"[{name}] ", vars(sys.modules[name])) for name in sorted(walk.modules)])
     return walk.found
 
@@ -135,7 +135,7 @@ class _Walk:
 
 
 def _is_root(path: str) -> bool:
-    return path == "" or path.endswith("] ")
+    return path.endswith("] ")
 
 
 def _closed(kind: type[Any]) -> bool:

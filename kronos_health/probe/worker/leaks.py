@@ -29,9 +29,10 @@ class Refusal:
 class Leak:
     """An output of a graph that outlived it.
 
-    ``keeper`` is ``attribute`` (``kept_by`` is its path on the target), ``handoff`` (``kept_by`` is the parameter of
-    the compiled callable ``reader``), ``variable`` (of a function of the target), ``forecast`` (what ``predict``
-    returned) or ``unknown``. ``read`` says that reading it failed, or that it was found changed; the others are held in
+    ``keeper`` is ``parked`` (the compiled code itself put it on the target; ``kept_by`` is the path), ``attribute``
+    (other code put there what the compiled code returned), ``handoff`` (``kept_by`` is the parameter of the compiled
+    callable ``reader``), ``variable`` (of a function of the target), ``forecast`` (what ``predict`` returned) or
+    ``unknown``. ``read`` says that reading it failed, or that it was found changed; the others are held in
     the same way and would be next.
     """
 
@@ -85,7 +86,7 @@ def describe(
 
 def _keeper(output: PoolOutput, attributes: dict[int, str], refusal: Refusal | None) -> tuple[str, str]:
     if output.key in attributes:
-        return "attribute", attributes[output.key]
+        return "attribute" if output.returned else "parked", attributes[output.key]
     if refusal is None:
         return "forecast", "the forecast that predict() returned"
     if refusal.argument is not None:

@@ -19,6 +19,7 @@ from torch.utils import _pytree
 from .recipes import Applied
 from .targets.contract import Part
 
+
 @dataclass(frozen=True)
 class Kept:
     """An output as it was at one moment; ``tensor`` gives it back while somebody holds it."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.utils import _pytree
 
 from .graph_pool import GraphPool, PoolOutput, Runner
 from .keepers import own_place, path_to, variable_of
@@ -60,9 +61,7 @@ class Rehearsal:
             if not claims_graphs(backend, mode, options):
                 return original(model, backend="eager", **rest)
             if model is None:  # used as a decorator with arguments
-                return lambda function: compile_rehearsed(
-                    function, backend=backend, mode=mode, options=options, **rest
-                )
+                return lambda function: compile_rehearsed(function, backend=backend, mode=mode, options=options, **rest)
             return self._watched(model, original(model, backend=self.backend, **rest))
 
         setattr(torch, "compile", compile_rehearsed)  # noqa: B010 - the type checker forbids the plain assignment
@@ -102,7 +101,9 @@ class Rehearsal:
             self._calls.append(Call(name, _bound(signature, arguments, keywords), sys._getframe(1)))
             self._veil.lift()
             try:
-                return compiled(*arguments, **keywords)
+                result = compiled(*arguments, **keywords)
+                self.pool.note_returned(_pytree.tree_leaves(result))
+                return result
             finally:
                 self._calls.pop()
                 self._veil.lower()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from torch.utils import _pytree
 
 from .graph_pool import PoolOutput, storage_key
 
@@ -62,7 +63,7 @@ class Veil:
         for ref in self._covered:
             tensor = ref()
             if type(tensor) is old:
-                tensor.__class__ = new  # type: ignore[assignment]
+                tensor.__class__ = new
 
 
 def _veiled_class(refuse: Callable[[Sequence[Any]], None]) -> type[torch.Tensor]:
@@ -72,7 +73,7 @@ def _veiled_class(refuse: Callable[[Sequence[Any]], None]) -> type[torch.Tensor]
         @classmethod
         def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if not _only_looks(func):
-                refuse([value for value in _leaves(args, kwargs) if isinstance(value, cls)])
+                refuse([value for value in _pytree.tree_leaves((args, kwargs)) if isinstance(value, cls)])
             with torch._C.DisableTorchFunctionSubclass():
                 return func(*args, **(kwargs or {}))
 
@@ -85,12 +86,6 @@ def _only_looks(func: Any) -> bool:
     if name in ("__get__", "__set__"):
         return getattr(func.__self__, "__name__", "") not in _READING_PROPERTIES
     return name in _LOOKED_AT
-
-
-def _leaves(args: Any, kwargs: Any) -> list[Any]:
-    from torch.utils import _pytree
-
-    return _pytree.tree_leaves((args, kwargs))
 
 
 def _tensors() -> list[torch.Tensor]:

@@ -39,13 +39,13 @@ def upgrade() -> None:
             "keeper",
             sa.String(length=16),
             nullable=False,
-            comment="attribute, handoff, variable, forecast or unknown",
+            comment="parked, attribute, handoff, variable, forecast or unknown",
         ),
         sa.Column(
             "kept_by",
             sa.Text(),
             nullable=False,
-            comment="attribute: its path on the target; handoff: the reader's parameter",
+            comment="its path on the target; handoff: the reader's parameter",
         ),
         sa.Column(
             "reader",

@@ -172,9 +172,8 @@ class Collects(Plain):
 
     @torch.no_grad()
     def predict(self, window, seed):
-        samples = []
-        for _ in range(3):
-            samples.append(self.model(torch.tensor([window.closes[-4:]])))
+        history = torch.tensor([window.closes[-4:]])
+        samples = [self.model(history) for _ in range(3)]
         return torch.cat(samples).mean(0, keepdim=True).tolist()
 
 
