@@ -57,7 +57,7 @@ def _read(leak: Leak) -> str:
         return ""
     by = leak.reader or "code that is not compiled"
     if leak.keeper is Keeper.HANDOFF:
-        return f"{_at(leak.read_at)}, a new generation"
+        return f", in a new generation,{_at(leak.read_at)}" if leak.read_at else ", in a new generation"
     return f", and {by} read it after a later run{_at(leak.read_at)}"
 
 
