@@ -285,7 +285,9 @@ def _to_compare(done: tuple[ProbeRecord, ...]) -> list[tuple[ProbeRecord, ProbeR
     return [
         (eager[key], record)
         for record in done
-        if record.variant != EAGER and (key := (record.target, record.candidate, record.regime)) in eager
+        if record.variant != EAGER
+        and record.kind is ProbeKind.MEASURED  # a rehearsal has smaller shapes: it is about outputs, not forecasts
+        and (key := (record.target, record.candidate, record.regime)) in eager
     ]
 
 

@@ -55,19 +55,23 @@ def rehearse_command(
 
     Exit status 0: passes, 1: fails, 2: could not be rehearsed.
     """
+    if factory and target:
+        raise CheckError("--factory and --target exclude each other: a target is made by its own loader.")
+    if not factory and (path or option or python):
+        raise CheckError("--path, --option and --python go with --factory; a target has them in its settings.")
+    made = Factory(factory, tuple(path), tuple(map(_pair, option)), python) if factory else None
     with ProbeProgress(errors if form is Form.JSON else out) as progress:
         rest = (tuple(variant), iterations, progress.show)
-        if factory:
-            if target:
-                raise CheckError("--factory and --target exclude each other: a target is made by its own loader.")
-            made = Factory(factory, tuple(path), tuple(map(_pair, option)), python)
+        if made is not None:
             done = rehearse_only(of_factory(made), (factory,), *rest)
-        elif path or option or python:
-            raise CheckError("--path, --option and --python go with --factory; a target has them in its settings.")
         elif store:
             done = rehearse(prepared_context(), tuple(target), *rest)
         else:
             done = rehearse_only(load().settings, tuple(target), *rest)
+    _tell(done, form)
+
+
+def _tell(done: tuple[Rehearsal, ...], form: Form) -> None:
     status = max(rehearsal.status for rehearsal in done)
     if form is Form.JSON:
         content = {"status": _STATUS[status], "rehearsals": [as_json(rehearsal) for rehearsal in done]}
@@ -89,7 +93,7 @@ def rehearsal_table(rehearsal: Rehearsal) -> RenderableType:
         style = "green" if result.outcome is Outcome.PASSED else "yellow" if neutral else "red"
         table.add_row(
             Text(f"{rehearsal.target}: {trial.variant.name}"),
-            Text(result.outcome.value, style=style),
+            Text(result.outcome.value if trial.asked or not neutral else "does not apply", style=style),
             f"{result.passed}/{result.spec.iterations}",
             f"{_seconds(trial):.1f}",
             Text(leaks.brief(result.leaks) or trial.reason),
