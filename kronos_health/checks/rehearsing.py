@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kronos_health.checks.context import CheckError, Context, require_known, utc_now
-from kronos_health.checks.probing import finish_campaign, run_and_store, start_campaign
+from kronos_health.checks.probing import run_alone
 from kronos_health.domain.probes import Outcome, ProbeResult, ProbeSpec
 from kronos_health.probe.mending import STOCK, Mending, Tried, mend, next_to_try
 from kronos_health.probe.plan import rehearsal_spec
@@ -93,17 +93,17 @@ def rehearse(
     iterations: int = 1,
     on_progress: ProgressListener | None = None,
 ) -> tuple[Rehearsal, ...]:
-    """Rehearse configured targets and store every rehearsal. Raises :class:`CheckError` for an unknown name."""
+    """Rehearse configured targets and store every rehearsal, as a campaign of its own: the next depends on the last.
+
+    Raises :class:`CheckError` for an unknown name.
+    """
     names = _targets(context.settings, targets)
     asked = _variants(variants)
-    campaign_id = start_campaign(context)
 
     def run(spec: ProbeSpec) -> ProbeResult:
-        return run_and_store(context, campaign_id, spec, on_progress)[1]
+        return run_alone(context, spec, on_progress)
 
-    done = tuple(_rehearse(context.settings, name, asked, variants, iterations, run) for name in names)
-    finish_campaign(context, campaign_id)
-    return done
+    return tuple(_rehearse(context.settings, name, asked, variants, iterations, run) for name in names)
 
 
 def rehearse_only(

@@ -49,6 +49,7 @@ def rehearse_command(
     ),
     iterations: int = typer.Option(1, "--iterations", "-n", min=1, help="fresh processes per rehearsal"),
     store: bool = typer.Option(True, "--store/--no-store", help="a --factory is never stored"),
+    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help="run now, also in a [[probe.blackout]]"),
     form: Form = typer.Option(Form.TABLE, "--format", help="table, or one JSON object"),
 ) -> None:
     """Say what CUDA graphs would do, without a GPU, and which variant mends it. A rehearsal is never evidence.
@@ -65,7 +66,8 @@ def rehearse_command(
         if made is not None:
             done = rehearse_only(of_factory(made), (factory,), *rest)
         elif store:
-            done = rehearse(prepared_context(), tuple(target), *rest)
+            context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
+            done = rehearse(context, tuple(target), *rest)
         else:
             done = rehearse_only(load().settings, tuple(target), *rest)
     _tell(done, form)

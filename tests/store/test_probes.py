@@ -314,3 +314,6 @@ def it_keeps_what_a_rehearsal_found_to_outlive_its_graph(engine: Engine, now: da
     ]
     assert (rows[0]["frame_code"], rows[0]["read_line"], rows[1]["frame_file"]) == (at.code, 265, None)
     assert rows[1]["kept_by"] == "model.cos_cached" + "x" * 300
+    with reading(engine) as connection:
+        (again,) = measured_by(connection, probe_id).iterations
+    assert again.leaks == (read, replace(held, kept_by="model.cos_cached" + "x" * 300)), "a kill forgets none of it"
