@@ -201,6 +201,38 @@ class Failure:
     stack: str | None = None
 
 
+class Keeper(StrEnum):
+    """What holds an output of a CUDA graph that a later run has written over."""
+
+    PARKED = "parked"  # an attribute of the target or a global of its module, set inside the compiled code
+    ATTRIBUTE = "attribute"  # the same, set by other code to what the compiled code returned
+    HANDOFF = "handoff"  # passed on to the compiled callable that reads it
+    VARIABLE = "variable"  # of a function of the target
+    FORECAST = "forecast"  # predict() returned it
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """An output that outlived its graph, as a rehearsal found it.
+
+    Output ``output`` of the compiled callable ``producer`` was made by the line ``frame`` and is held as ``kept_by``: a
+    path on the target for an attribute, the parameter of ``reader`` for a handoff. ``read`` tells the one whose reading
+    failed, by the compiled callable ``reader`` (``None``: by eager code) at the line ``read_at``; the others are held
+    in the same way and would be next.
+    """
+
+    read: bool
+    producer: str
+    output: int
+    shape: str  # e.g. "float32[8, 256, 64]"
+    frame: Frame | None
+    keeper: Keeper
+    kept_by: str
+    reader: str | None = None
+    read_at: Frame | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Iteration:
     """One fresh process: it loaded, compiled and made ``predictions`` consecutive predictions, or says why not."""
@@ -226,6 +258,7 @@ class Iteration:
     failure: Failure | None = None
     stderr_tail: str = ""
     logits: LogitAccuracy | None = None  # None: nobody asked, or it did not get so far
+    leaks: tuple[Leak, ...] = ()  # of a rehearsal that broke the lifetime rule, the one that was read first
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +297,11 @@ class ProbeResult:
     def passed(self) -> int:
         """How many iterations passed."""
         return sum(1 for iteration in self.iterations if iteration.outcome is Outcome.PASSED)
+
+    @property
+    def leaks(self) -> tuple[Leak, ...]:
+        """Those of the first iteration that has any: the others would tell the same."""
+        return next((iteration.leaks for iteration in self.iterations if iteration.leaks), ())
 
 
 @dataclass(frozen=True, slots=True)

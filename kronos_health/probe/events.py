@@ -18,6 +18,8 @@ from kronos_health.domain.probes import (
     Failure,
     Frame,
     HeadAccuracy,
+    Keeper,
+    Leak,
     LogitAccuracy,
     Memory,
     Prediction,
@@ -28,6 +30,7 @@ MAX_TEXT = 2_000
 MAX_STACK = 20_000
 MAX_REASONS = 20
 MAX_HEADS = 16
+MAX_LEAKS = 20
 _MAX_COUNT = 2**31 - 1  # what an INTEGER column holds
 _COUNTED = (
     "frames_total",
@@ -115,7 +118,18 @@ class Done:
 
 
 Event = (
-    Hello | PhaseChange | Surroundings | Loaded | Prediction | Counters | Memory | Check | LogitAccuracy | Error | Done
+    Hello
+    | PhaseChange
+    | Surroundings
+    | Loaded
+    | Prediction
+    | Counters
+    | Memory
+    | Check
+    | Leak
+    | LogitAccuracy
+    | Error
+    | Done
 )
 
 
@@ -268,6 +282,21 @@ def _head(record: object) -> HeadAccuracy:
     return HeadAccuracy(_required(record, "name", 64), rmse, variation, finite)
 
 
+def _leak(record: dict[str, Any]) -> Leak:
+    keeper = record.get("keeper")
+    return Leak(
+        read=record.get("read") is True,
+        producer=_required(record, "producer", 255),
+        output=_count(record, "output"),
+        shape=_text(record, "shape", 128) or "",
+        frame=_frame(record.get("frame")),
+        keeper=Keeper(keeper) if keeper in list(Keeper) else Keeper.UNKNOWN,
+        kept_by=_text(record, "kept_by", 500) or "",
+        reader=_text(record, "reader", 255),
+        read_at=_frame(record.get("read_at")),
+    )
+
+
 def _error(record: dict[str, Any]) -> Error:
     return Error(
         _required(record, "kind", 32),
@@ -309,6 +338,7 @@ _READERS: dict[Any, Callable[[dict[str, Any]], Event]] = {
     "memory": _memory,
     "check": _check,
     "accuracy": _accuracy,
+    "leak": _leak,
     "error": _error,
     "done": _done,
 }

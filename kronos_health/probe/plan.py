@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 
 from kronos_health.domain.probes import EvaluationSpec, ProbeKind, ProbeSpec, Regime
 from kronos_health.probe.variants import UnknownVariant, Variant, find_variant
 from kronos_health.settings.models import Settings
+
+_REHEARSED_ROWS = 64
 
 
 class PlanError(Exception):
@@ -61,6 +64,24 @@ def evaluation_of(settings: Settings) -> EvaluationSpec:
     )
 
 
+def rehearsal_spec(settings: Settings, target: str, variant: Variant, regime: Regime = Regime.SATURATED) -> ProbeSpec:
+    """One rehearsal as the settings have it."""
+    return _spec(settings, target, variant, regime, ProbeKind.REHEARSED, settings.probe.rehearsal_iterations)
+
+
+def smaller(evaluation: EvaluationSpec) -> EvaluationSpec:
+    """The shapes of a rehearsal: whether outputs outlive their graphs depends neither on the window nor on the batch.
+
+    A batch of more than one stays one: torch makes other code for a single row.
+    """
+    return replace(
+        evaluation,
+        lookback=min(evaluation.lookback, _REHEARSED_ROWS),
+        max_context=min(evaluation.max_context, _REHEARSED_ROWS),
+        sample_count=min(evaluation.sample_count, 2),
+    )
+
+
 def _spec(
     settings: Settings, target: str, variant: Variant, regime: Regime, kind: ProbeKind, iterations: int
 ) -> ProbeSpec:
@@ -73,7 +94,7 @@ def _spec(
         predictions=settings.probe.predictions,
         seed=settings.probe.seed,
         accuracy_windows=settings.probe.accuracy_windows,
-        evaluation=evaluation_of(settings),
+        evaluation=smaller(evaluation_of(settings)) if kind is ProbeKind.REHEARSED else evaluation_of(settings),
     )
 
 

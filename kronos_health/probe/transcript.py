@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kronos_health.domain.probes import Counters, LogitAccuracy, Memory, Prediction
+from kronos_health.domain.probes import Counters, Leak, LogitAccuracy, Memory, Prediction
 from kronos_health.probe import events
 
 
@@ -27,6 +27,7 @@ class Transcript:
     compiled_in: set[int] = field(default_factory=set)  # indexes of the predictions during which torch compiled
     checks: dict[str, events.Check] = field(default_factory=dict)
     errors: list[events.Error] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
 
     def take(self, line: bytes) -> events.Event | None:
         """Add one line; returns the event, or ``None`` for garbage (counted) and for events of a newer worker."""
@@ -45,6 +46,8 @@ class Transcript:
                 self._enter(event)
             case events.Error():
                 self.errors.append(event)
+            case Leak() if len(self.leaks) < events.MAX_LEAKS:
+                self.leaks.append(event)
             case events.Check():
                 self.checks[event.name] = event
             case events.Done():

@@ -13,7 +13,17 @@ from typing import Any
 from sqlalchemy import Connection, String, Table, select, update
 from sqlalchemy.exc import IntegrityError
 
-from kronos_health.domain.probes import Comparison, Environment, Failure, Iteration, Outcome, ProbeResult, ProbeSpec
+from kronos_health.domain.probes import (
+    Comparison,
+    Environment,
+    Failure,
+    Frame,
+    Iteration,
+    Leak,
+    Outcome,
+    ProbeResult,
+    ProbeSpec,
+)
 from kronos_health.store.tables import probes as tables
 from kronos_health.store.types import new_id
 
@@ -84,6 +94,9 @@ def record_iteration(
     heads = _logit_rows(iteration_id, iteration)
     if heads:
         connection.execute(tables.logit_accuracy.insert(), heads)
+    leaks = [_leak_row(iteration_id, index, leak) for index, leak in enumerate(iteration.leaks)]
+    if leaks:
+        connection.execute(tables.leak.insert(), [fitted(tables.leak, row) for row in leaks])
     changes: dict[str, Any] = {}
     if iteration.outcome is Outcome.PASSED:
         changes["passed"] = tables.probe.c.passed + 1
@@ -214,10 +227,23 @@ def _failure_columns(failure: Failure | None) -> dict[str, Any]:
     return {
         "error_class": failure.error_class if failure else None,
         "message": failure.message if failure else None,
-        "frame_file": frame.file if frame else None,
-        "frame_line": frame.line if frame else None,
-        "frame_function": frame.function if frame else None,
-        "frame_code": frame.code if frame else None,
+        **_frame_columns("frame", frame),
+    }
+
+
+def _frame_columns(name: str, frame: Frame | None) -> dict[str, Any]:
+    return {f"{name}_{part}": getattr(frame, part, None) for part in ("file", "line", "function", "code")}
+
+
+def _leak_row(iteration_id: str, index: int, leak: Leak) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "iteration_id": iteration_id,
+        "index": index,
+        **{name: getattr(leak, name) for name in ("read", "producer", "output", "shape", "kept_by", "reader")},
+        "keeper": leak.keeper.value,
+        **_frame_columns("frame", leak.frame),
+        **_frame_columns("read", leak.read_at),
     }
 
 

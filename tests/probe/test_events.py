@@ -13,6 +13,8 @@ from kronos_health.domain.probes import (
     Failure,
     Frame,
     HeadAccuracy,
+    Keeper,
+    Leak,
     LogitAccuracy,
     Memory,
     Prediction,
@@ -77,6 +79,34 @@ def it_reads_the_failing_frame() -> None:
     error = events.parse(line("error", kind="graph_reuse", type="RuntimeError", message="m", frame=frame, stack=None))
     assert isinstance(error, events.Error)
     assert error.failure.frame == Frame("model/module.py", 265, "forward", "return output * self.weight")
+
+
+LEAK = {"read": True, "producer": "Kronos.decode_s1", "output": 1, "shape": "float32[8]", "kept_by": "context"}
+
+
+def it_reads_what_outlived_its_graph() -> None:
+    frame = {"file": "model/module.py", "line": 265, "function": "forward", "code": "return output * self.weight"}
+    told = line("leak", **LEAK, keeper="handoff", frame=frame, reader="Kronos.decode_s2", read_at=None)
+    assert events.parse(told) == Leak(
+        read=True,
+        producer="Kronos.decode_s1",
+        output=1,
+        shape="float32[8]",
+        frame=Frame("model/module.py", 265, "forward", "return output * self.weight"),
+        keeper=Keeper.HANDOFF,
+        kept_by="context",
+        reader="Kronos.decode_s2",
+    )
+
+
+def it_takes_a_keeper_of_a_newer_worker_for_unknown_and_bounds_their_number() -> None:
+    said = Transcript()
+    for _ in range(2 * events.MAX_LEAKS):
+        said.take(line("leak", **LEAK, keeper="the moon"))
+    assert {leak.keeper for leak in said.leaks} == {Keeper.UNKNOWN}
+    assert len(said.leaks) == events.MAX_LEAKS
+    assert said.garbage == 0
+    assert events.parse(line("leak", producer=None, output=1)) is None
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from kronos_health.domain.probes import (
     Frame,
     HeadAccuracy,
     Iteration,
+    Keeper,
+    Leak,
     LogitAccuracy,
     Memory,
     Outcome,
@@ -331,3 +333,27 @@ def it_reads_whole_iterations_back_as_they_were(connection: Connection, campaign
     assert measured_by(connection, probe_id) == Measured(iterations, CPU, result.noise)
     assert measured_by(connection, probe_id).missing(5) == (3, 4)
     assert measured_by(connection, "nowhere") == Measured()
+
+
+def it_keeps_what_a_rehearsal_found_to_outlive_its_graph(engine: Engine, now: datetime) -> None:
+    at = Frame("model/module.py", 265, "forward", "return output * self.weight")
+    read = Leak(True, "Kronos.decode_s1", 1, "float32[8]", at, Keeper.HANDOFF, "context", "Kronos.decode_s2", at)
+    held = Leak(False, "Kronos.decode_s1", 3, "float32[8]", None, Keeper.PARKED, "model.cos\x00_cached" + "x" * 300)
+    failed = replace(an_iteration(now, outcome=Outcome.GRAPH_REUSE), leaks=(read, held))
+    with writing(engine) as connection:
+        campaign = probes.start_campaign(connection, "test", now)
+        probe_id = probes.open_probe(
+            connection, campaign, ProbeSpec("kronos", "compiled", kind=ProbeKind.REHEARSED), now
+        )
+        probes.record_iteration(connection, probe_id, failed)
+    with reading(engine) as connection:
+        rows = connection.execute(select(tables.leak).order_by(tables.leak.c.index)).mappings().all()
+    assert [(row["read"], row["keeper"], row["reader"]) for row in rows] == [
+        (True, "handoff", "Kronos.decode_s2"),
+        (False, "parked", None),
+    ]
+    assert (rows[0]["frame_code"], rows[0]["read_line"], rows[1]["frame_file"]) == (at.code, 265, None)
+    assert rows[1]["kept_by"] == "model.cos_cached" + "x" * 300
+    with reading(engine) as connection:
+        (again,) = measured_by(connection, probe_id).iterations
+    assert again.leaks == (read, replace(held, kept_by="model.cos_cached" + "x" * 300)), "a kill forgets none of it"

@@ -192,6 +192,31 @@ logit_accuracy = Table(
     comment="Layer A1: teacher-forced logits of one iteration against a float64 copy of the model.",
 )
 
+leak = Table(
+    "leak",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("iteration_id", Id, ForeignKey("iteration.id", ondelete="CASCADE"), nullable=False),
+    Column("index", Integer, nullable=False, comment="in the order told: the one that was read first"),
+    Column("read", Boolean, nullable=False, comment="its reading failed; the others are held alike and would be next"),
+    Column("producer", String(255), nullable=False, comment="compiled callable that made it, e.g. Kronos.decode_s1"),
+    Column("output", Integer, nullable=False, comment="its place among the outputs of the callable's graph"),
+    Column("shape", String(128), nullable=False),
+    Column("frame_file", Text, comment="the line that made it"),
+    Column("frame_line", Integer),
+    Column("frame_function", String(255)),
+    Column("frame_code", Text),
+    Column("keeper", String(16), nullable=False, comment="parked, attribute, handoff, variable, forecast or unknown"),
+    Column("kept_by", Text, nullable=False, comment="its path on the target; handoff: the reader's parameter"),
+    Column("reader", String(255), comment="compiled callable that read it; null: eager code, or not read"),
+    Column("read_file", Text, comment="the line that read it"),
+    Column("read_line", Integer),
+    Column("read_function", String(255)),
+    Column("read_code", Text),
+    UniqueConstraint("iteration_id", "index"),
+    comment="Outputs that outlived their CUDA graphs, as a rehearsal found them.",
+)
+
 comparison = Table(
     "comparison",
     METADATA,
