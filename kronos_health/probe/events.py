@@ -46,7 +46,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class PhaseChange:
-    """What the child does now: import, load, compile (detail ``begin`` or ``end``), predict or check."""
+    """What the child does now: import, load, warm_up, compile (detail ``begin`` or ``end``), predict or check."""
 
     phase: str
     detail: str
@@ -80,6 +80,15 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmUp:
+    """One warm-up call, in milliseconds; its forecast was let go."""
+
+    index: int
+    latency_ms: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A check of the worker's own, e.g. ``outputs_kept``; ``ok`` is ``None`` when it could not be made."""
 
@@ -101,7 +110,7 @@ class Done:
     """The last line of a child that finished."""
 
 
-Event = Hello | PhaseChange | Surroundings | Loaded | Prediction | Counters | Memory | Check | Error | Done
+Event = Hello | PhaseChange | Surroundings | Loaded | WarmUp | Prediction | Counters | Memory | Check | Error | Done
 
 
 def parse(line: bytes) -> Event | None:
@@ -191,6 +200,10 @@ def _loaded(record: dict[str, Any]) -> Loaded:
     return Loaded(_number(record, "import_ms"), _number(record, "load_ms"))
 
 
+def _warm_up(record: dict[str, Any]) -> WarmUp:
+    return WarmUp(_count(record, "index"), _number(record, "latency_ms") or 0.0, _text(record, "error", MAX_TEXT))
+
+
 def _prediction(record: dict[str, Any]) -> Prediction:
     value, error = _number(record, "value"), _text(record, "error", MAX_TEXT)
     if value is None and error is None:
@@ -266,6 +279,7 @@ _READERS: dict[Any, Callable[[dict[str, Any]], Event]] = {
     "phase": _phase,
     "environment": _surroundings,
     "loaded": _loaded,
+    "warm_up": _warm_up,
     "prediction": _prediction,
     "counters": _counters,
     "memory": _memory,

@@ -30,6 +30,7 @@ _REPORTED = {
     "out_of_memory": Outcome.OUT_OF_MEMORY,
     "accuracy": Outcome.ACCURACY,
     "bad_input": Outcome.WORKER_ERROR,  # about the settings, not about the model
+    "unsupported": Outcome.SKIPPED,  # this torch lacks what the variant needs
 }
 # Which failure of several names the probe: what says most about the variant first.
 _GRAVITY = (
@@ -59,6 +60,7 @@ class Expectation:
     kind: ProbeKind
     deadline_seconds: float
     memory_limit_mb: float | None = None
+    warmups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,18 @@ def _unfinished(case: Case) -> Judgement | None:
     return _failure(Outcome.WORKER_ERROR, "ExitStatus", f"{text}{hint}{cut}", tail or None)
 
 
+def _failed_warm_up(case: Case) -> Judgement | None:
+    for call in case.said.warm_ups:
+        if call.error is not None:
+            outcome = Outcome.GRAPH_REUSE if _OVERWRITTEN.search(call.error) else Outcome.ACCURACY
+            return _failure(outcome, "WarmUp", f"warm-up call {call.index + 1}: {call.error}")
+    made = len(case.said.warm_ups)
+    if made < case.expected.warmups:
+        text = f"the child finished after {made} of {case.expected.warmups} warm-up calls"
+        return _failure(Outcome.WORKER_ERROR, "MissingWarmUps", text)
+    return None
+
+
 def _failed_prediction(case: Case) -> Judgement | None:
     for prediction in sorted(case.said.predictions.values(), key=lambda prediction: prediction.index):
         if prediction.error is not None or prediction.value is None:
@@ -220,6 +234,7 @@ _RULES: tuple[Callable[[Case], Judgement | None], ...] = (
     _ended_at_deadline,
     _ended_by_signal,
     _unfinished,
+    _failed_warm_up,
     _failed_prediction,
     _overwritten_output,
     _ran_eager,
@@ -239,6 +254,9 @@ def _failure(outcome: Outcome, error_class: str, message: str, stack: str | None
 
 def _doing(case: Case) -> str:
     words = {"import": "importing", "load": "loading", "compile": "compiling", "check": "checking its outputs"}
+    if not case.said.warm:
+        at_it = "compiling" if case.said.phase == "compile" else "warming up"
+        return f"{at_it} ({len(case.said.warm_ups)} of {case.expected.warmups} warm-up calls done)"
     if case.said.phase == "predict":
         return f"predicting ({len(case.said.predictions)} of {case.expected.predictions} done)"
     return words.get(case.said.phase, case.said.phase or "starting")

@@ -20,6 +20,8 @@ class Transcript:
     done: bool = False
     phase: str = ""
     garbage: int = 0
+    warm: bool = True  # false while it makes its warm-up calls
+    warm_ups: list[events.WarmUp] = field(default_factory=list)
     predictions: dict[int, Prediction] = field(default_factory=dict)
     compiled_in: set[int] = field(default_factory=set)  # indexes of the predictions during which torch compiled
     checks: dict[str, events.Check] = field(default_factory=dict)
@@ -38,6 +40,8 @@ class Transcript:
         match event:
             case Prediction():
                 self._add_prediction(event)
+            case events.WarmUp():
+                self.warm_ups.append(event)
             case events.PhaseChange(phase=phase):
                 self._enter(phase)
             case events.Error():
@@ -51,7 +55,9 @@ class Transcript:
 
     def _enter(self, phase: str) -> None:
         self.phase = phase
-        if phase == "compile":
+        if phase in ("warm_up", "predict"):
+            self.warm = phase == "predict"
+        if phase == "compile" and self.warm:
             self.compiled_in.add(len(self.predictions))
 
     def _add_figures(self, event: events.Event) -> None:
