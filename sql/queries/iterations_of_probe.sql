@@ -8,8 +8,8 @@
 -- column: signal text | that killed it
 -- column: cache_state text | compile cache: cold, warm, mixed or none
 -- column: load_ms number | loading the model
--- column: first_call_ms number | first prediction, compilation included
--- column: steady_median_ms number | the ones after it
+-- column: first_call_ms number | first call, compilation included
+-- column: steady_median_ms number | predictions after the first
 -- column: mae number | mean absolute error
 -- column: memory_mb number | device peak where there is one, else resident peak
 -- column: frames_total integer | frames torch tried to compile
