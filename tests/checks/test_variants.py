@@ -54,6 +54,7 @@ def it_skips_what_needs_a_newer_torch_and_calls_nobody(make_context: MakeContext
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # six processes one after the other, one of them compiling with Inductor
 @on_sqlite
 def it_climbs_the_ladder_and_names_the_layer_that_fails(make_context: MakeContext, rows: Rows) -> None:
     context = make_context(

@@ -11,7 +11,7 @@ from kronos_health.domain.probes import is_layer
 from kronos_health.probe.variants import BUILT_IN
 from tests.probe.worker.runs import Run, run_all, spec, variant
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PARKED_TABLES = ("_update_cos_sin_cache", "self.cos_cached = ")
 HANDOFF = ("forward", "return output * self.weight")
