@@ -8,7 +8,8 @@ from dataclasses import replace
 from itertools import product
 
 from kronos_health.domain.probes import EvaluationSpec, ProbeKind, ProbeSpec, Regime
-from kronos_health.probe.variants import UnknownVariant, Variant, find_variant
+from kronos_health.probe.ladder import RUNGS
+from kronos_health.probe.variants import UnknownVariant, Variant, expand, find_variant
 from kronos_health.settings.models import Settings
 
 _REHEARSED_ROWS = 64
@@ -48,6 +49,34 @@ def plan(
         for variant, regime in product((way for way in ways if way.compiled), windows):
             specs.append(_spec(settings, target, variant, regime, ProbeKind.REHEARSED, rehearsed))
     return tuple(specs)
+
+
+def plan_ladder(
+    settings: Settings,
+    device_of_target: Callable[[str], str | None],
+    *,
+    target: str,
+    iterations: int = 1,
+    regime: str | None = None,
+) -> tuple[ProbeSpec, ...]:
+    """The rungs of the layer ladder, from the model itself up. Raises :class:`PlanError`.
+
+    Where there is no CUDA, the rungs that use CUDA graphs are rehearsed: measured there, they would say nothing.
+    """
+    (name,) = _known_targets(settings, [target])
+    window = _regime(regime or Regime.SATURATED)
+    on_cpu = device_of_target(name) == "cpu"
+    return tuple(
+        _spec(
+            settings,
+            name,
+            way,
+            window,
+            ProbeKind.REHEARSED if on_cpu and way.claims_graphs else ProbeKind.MEASURED,
+            iterations,
+        )
+        for way in (find_variant(rung.variant) for rung in RUNGS)
+    )
 
 
 def evaluation_of(settings: Settings) -> EvaluationSpec:
@@ -95,6 +124,7 @@ def _spec(
         seed=settings.probe.seed,
         accuracy_windows=settings.probe.accuracy_windows,
         evaluation=smaller(evaluation_of(settings)) if kind is ProbeKind.REHEARSED else evaluation_of(settings),
+        warmups=settings.probe.warmups if variant.compiled else (),
     )
 
 
@@ -115,7 +145,7 @@ def _known_targets(settings: Settings, names: Iterable[str]) -> list[str]:
 def _known_variants(names: Iterable[str]) -> list[Variant]:
     """The variants by name, eager first: what the others are compared with must not run on a warmer machine."""
     try:
-        ways = [find_variant(name) for name in dict.fromkeys(names)]
+        ways = [find_variant(name) for name in expand(names)]
     except UnknownVariant as error:
         raise PlanError(str(error)) from error
     return sorted(ways, key=lambda way: way.compiled)

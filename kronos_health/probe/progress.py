@@ -18,6 +18,7 @@ class Phase(StrEnum):
     IMPORTING = "importing"
     LOADING = "loading"
     COMPILING = "compiling"
+    WARMING_UP = "warming up"
     PREDICTING = "predicting"
     CHECKING = "checking outputs"
     COMPARING = "comparing logits"
@@ -62,6 +63,7 @@ _PHASES = {
     "import": Phase.IMPORTING,
     "load": Phase.LOADING,
     "compile": Phase.COMPILING,
+    "warm_up": Phase.WARMING_UP,
     "predict": Phase.PREDICTING,
     "check": Phase.CHECKING,
     "accuracy": Phase.COMPARING,
