@@ -20,8 +20,9 @@ from kronos_health.history import words
 from kronos_health.history.charts import embedded, latency_chart, outcome_chart
 from kronos_health.history.escaping import printable
 from kronos_health.history.facts import ProbeFacts, StatusView, TargetView
-from kronos_health.history.production import deployment_checks, production_figures
+from kronos_health.history.production import production_figures
 from kronos_health.history.status import build_status
+from kronos_health.history.verification import deployment_checks
 from kronos_health.settings.models import Bounds
 from kronos_health.store.history import run_query
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from kronos_health.history import words
-from kronos_health.history.facts import DeploymentCheckFacts
 from kronos_health.settings.models import Bounds
 from kronos_health.store.history import run_query
 
@@ -58,16 +57,6 @@ def production_figures(
     for metric, others in seen.items():
         figures += [_figure(metric, None, row) for row in others]
     return tuple(figures)
-
-
-def deployment_checks(
-    connection: Connection, now: datetime, bounds: Bounds, since: datetime | None = None
-) -> tuple[DeploymentCheckFacts, ...]:
-    """The team's four checks, counted from ``since``, or from the last known deployment."""
-    low, high = bounds.kronos_inference_ms
-    params = {"since": since, "kronos_min_ms": low, "kronos_max_ms": high}
-    rows = run_query(connection, "deployment_checks", params, now=now).dicts()
-    return tuple(DeploymentCheckFacts(**row) for row in rows)
 
 
 def _figure(metric: str, limits: tuple[float, float] | None, row: dict[str, Any] | None) -> Expectation:
