@@ -19,9 +19,7 @@ _ABOUT_A_LOG = frozenset({
 })  # fmt: skip
 
 
-def of_logs(
-    checks: Iterable[DeploymentCheckFacts], findings: Iterable[FindingFacts], bounds: Bounds
-) -> Iterator[str]:
+def of_logs(checks: Iterable[DeploymentCheckFacts], findings: Iterable[FindingFacts], bounds: Bounds) -> Iterator[str]:
     """Every bad check, then whatever else of severity warning or above the logs hold that no check counts."""
     checks = tuple(checks)
     yield from (against(check, bounds) for check in checks if check.state == "bad")
@@ -59,7 +57,10 @@ def about_logs(alerts: Iterable[AlertFacts]) -> tuple[AlertFacts, ...]:
 
 
 def is_told(
-    alert: AlertFacts, checks: Iterable[DeploymentCheckFacts], findings: Iterable[FindingFacts], sources: Collection[str]
+    alert: AlertFacts,
+    checks: Iterable[DeploymentCheckFacts],
+    findings: Iterable[FindingFacts],
+    sources: Collection[str],
 ) -> bool:
     """Whether the lines of :func:`of_logs` say it already."""
     log = _log(alert)

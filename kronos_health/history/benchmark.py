@@ -141,7 +141,9 @@ def _table(probes: Sequence[ProbeRecord]) -> Table:
     table.add_row("Iterations", *(_passed(probe) for probe in probes))
     table.add_row("MAE", *(_whole(words.plus_minus(item.mae_mean, item.mae_std)) for item in figures))
     times = [words.plus_minus(item.latency_mean_ms, item.latency_std_ms) for item in figures]
-    table.add_row("Time, ms", *(_whole(words.marked(time, probe.noise)) for time, probe in zip(times, probes, strict=True)))
+    table.add_row(
+        "Time, ms", *(_whole(words.marked(time, probe.noise)) for time, probe in zip(times, probes, strict=True))
+    )
     table.add_row("Steady time, ms", *(words.figure(item.steady_median_ms) for item in figures))
     table.add_row("Memory, MB", *(words.figure(item.memory_mb) for item in figures))
     table.add_row("Outcome", *(Text(probe.outcome.value if probe.outcome else "running") for probe in probes))

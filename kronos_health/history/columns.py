@@ -30,9 +30,7 @@ class Row:
         """One line, or two where the name is too long for the width there is."""
         name, outcome, *figures = self.cells
         widest, first, *others = self.widths
-        columns = "".join(
-            f"{' ' * _GAP}{cell:>{width}}" for cell, width in zip(figures, others, strict=True)
-        )
+        columns = "".join(f"{' ' * _GAP}{cell:>{width}}" for cell, width in zip(figures, others, strict=True))
         room = options.max_width - _INDENT - _GAP - first - sum(_GAP + width for width in others)
         width = min(widest, max(room, 0))
         if len(name) > width:

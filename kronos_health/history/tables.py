@@ -136,7 +136,9 @@ def _rules(checks: tuple[DeploymentCheckFacts, ...]) -> Iterator[Text]:
     """Why values out of bounds alone do not make the last check bad, said only where somebody would ask."""
     for check in checks:
         if check.number == 4 and check.bad:
-            yield Text("4: bad when the median is out of bounds, or more than one value and a quarter of all", style="dim")
+            yield Text(
+                "4: bad when the median is out of bounds, or more than one value and a quarter of all", style="dim"
+            )
 
 
 def scan_table(summaries: Iterable[Scanned]) -> RenderableType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -67,7 +68,7 @@ def _ask(
     connection: Connection, now: datetime, bounds: Bounds, since: datetime | None, sources: list[str] | None
 ) -> tuple[DeploymentCheckFacts, ...]:
     low, high = bounds.kronos_inference_ms
-    params = {"since": since, "kronos_min_ms": low, "kronos_max_ms": high}
+    params: dict[str, Any] = {"since": since, "kronos_min_ms": low, "kronos_max_ms": high}
     if sources is not None:
         params["sources"] = ",".join(sources)
     rows = run_query(connection, "deployment_checks", params, now=now).dicts()
