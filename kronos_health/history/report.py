@@ -77,7 +77,9 @@ def _title(target: TargetView, view: StatusView) -> Iterator[str]:
         return
     variant = f" ({code(decision.variant)})" if decision.variant else ""
     origin = (
-        f"the team's own, of {decision.decided_at:%Y-%m-%d}" if decision.imported else words.stamp(decision.decided_at)
+        f"recorded by the team on {decision.decided_at:%Y-%m-%d}"
+        if decision.imported
+        else words.stamp(decision.decided_at)
     )
     yield f"**Decision**: **{decision.mode} MODE**{variant}  "
     yield f"**Confidence**: {decision.confidence}  "
