@@ -81,7 +81,7 @@ class DescribeTheView:
 
 
 class DescribeTheScreen:
-    @pytest.mark.parametrize(("width", "height"), [(80, 44), (100, 40), (120, 40)])
+    @pytest.mark.parametrize(("width", "height"), [(80, 46), (100, 42), (120, 42)])
     def it_fits_on_one_screen(self, connection: Connection, now: datetime, width: int, height: int) -> None:
         lines = screen(connection, now, width).splitlines()
         assert len(lines) <= height
