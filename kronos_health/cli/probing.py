@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import typer
 
 from kronos_health.checks.campaigns import to_resume, unfinished
@@ -10,9 +12,10 @@ from kronos_health.checks.probing import CampaignSummary, ProbeRequest, ladder, 
 from kronos_health.checks.probing import resume as resume_campaign
 from kronos_health.cli.common import errors, out, prepared_context
 from kronos_health.cli.progress import ProbeProgress
-from kronos_health.domain.probes import Outcome, ProbeKind
+from kronos_health.domain.probes import Outcome, ProbeKind, ProbeRecord
 
 Names = list[str]
+ATTENTION, COULD_NOT = 1, 2
 _IGNORE = "run now, also in a window of [[probe.blackout]]"
 
 _RESUME = typer.Option(False, "--resume", help="go on with the newest unfinished campaign, or with CAMPAIGN")
@@ -41,9 +44,9 @@ def probe_command(
     campaign: str = _CAMPAIGN,
     ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
-    """Run probes and store what happened.
+    """Run probes and store what happened. Exit status 1: a measured one did not pass; 2: one could not be made.
 
-    Exit status 1 when a measured probe did not pass; one that needs a newer torch is skipped, and no failure.
+    One that needs a newer torch is skipped, and no failure.
     """
     asked = bool(target or variant or iterations or regime or rehearse is not None)
     _check_resume(resume, campaign, asked)
@@ -51,8 +54,7 @@ def probe_command(
     request = ProbeRequest(_some(target), _some(variant), iterations or None, _some(regime), rehearse)
     summary = _resume(context, campaign) if resume else _run(context, request)
     _show(summary)
-    measured = [record for record in summary.probes if record.kind is ProbeKind.MEASURED]
-    raise typer.Exit(0 if all(record.outcome is Outcome.PASSED or record.unsupported for record in measured) else 1)
+    raise typer.Exit(_status(record for record in summary.probes if record.kind is ProbeKind.MEASURED))
 
 
 def ladder_command(
@@ -84,7 +86,10 @@ def benchmark_command(
     resume: bool = _RESUME,
     campaign: str = _CAMPAIGN,
 ) -> None:
-    """Eager against compiled, with the table and decision of the team's original script."""
+    """Eager against compiled, with the table and decision of the team's original script.
+
+    Exit status 2 when one of them could not be measured; what they came to is the decision, not the status.
+    """
     from kronos_health.history.tables import benchmark_table
 
     _check_resume(resume, campaign)
@@ -92,6 +97,7 @@ def benchmark_command(
     request = ProbeRequest((target,), ("eager", "compiled"), iterations)
     summary = _resume(context, campaign) if resume else _run(context, request)
     out.print(benchmark_table(summary.probes, summary.comparisons, context.settings.revisit))
+    raise typer.Exit(COULD_NOT if _status(summary.probes) == COULD_NOT else 0)
 
 
 def variants_command() -> None:
@@ -125,6 +131,14 @@ def _resume(context: Context, campaign: str) -> CampaignSummary:
     out.print(f"Going on with {standing.line}.", highlight=False, markup=False)
     with ProbeProgress(out) as progress:
         return resume_campaign(context, standing, progress.show)
+
+
+def _status(probes: Iterable[ProbeRecord]) -> int:
+    """2 before 1: a probe that could not be made must not be taken for one that found something."""
+    outcomes = [record.outcome for record in probes if not record.unsupported]
+    if any(outcome is None or not outcome.about_the_model for outcome in outcomes):
+        return COULD_NOT
+    return 0 if all(outcome is Outcome.PASSED for outcome in outcomes) else ATTENTION
 
 
 def _tell_of_unfinished(context: Context) -> None:

@@ -211,6 +211,7 @@ def _insert_findings(connection: Connection, scan_id: str, result: ScanResult, n
             "reason": item.reason,
             "record": item.record,
             "truncated": item.truncated,
+            "subject": item.subject,
         }
         for generation_id, item in result.findings
     ]

@@ -139,9 +139,7 @@ def it_replaces_what_is_not_in_its_encoding_and_says_which_setting_helps(watched
     result = watched.scan()
     assert result.problem is None
     assert result.counts.undecodable == 1
-    assert result.notes == (
-        "1 bytes are not utf-8; they were replaced. Set sources.trade.encoding to what the program writes.",
-    )
+    assert result.notes == ("1 byte is not utf-8 and replaced. Set sources.trade.encoding to what the program writes.",)
     assert watched.found() == ["one"]
 
 
