@@ -76,5 +76,6 @@ def _observation(name: str, state: ObservationState, summary: str) -> Observatio
         severity=Severity.WARNING,
         title=f"Messages to {name} are refused",
         summary=summary,
-        next_step=f"kronos-health channel enable {name}",
+        next_step=f"kronos-health channel enable {name}  # after mending the reason; its messages are kept till then",
+        evidence=(f"channel:{name}",),
     )

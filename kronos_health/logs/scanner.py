@@ -311,13 +311,13 @@ def _judge(scan: _Scan, look: Look) -> None:
     counts = scan.counts
     if counts.undecodable:
         scan.notes.append(
-            f"{counts.undecodable:,} bytes are not {scan.encoding}; they were replaced. "
+            f"Bytes that are not {scan.encoding} were replaced ({counts.undecodable:,}). "
             f"Set sources.{scan.name}.encoding to what the program writes."
         )
     if counts.truncated:
         scan.notes.append(
-            f"{counts.truncated:,} records were longer than logs.max_record_bytes or logs.max_record_lines; "
-            "they were cut, and their parts read as records of their own."
+            f"Records longer than logs.max_record_bytes or logs.max_record_lines were cut ({counts.truncated:,}), "
+            "and their parts read as records of their own."
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -316,7 +317,7 @@ def _decision(table: _Table, target: str, probes: Sequence[ProbeResult], recorde
         confidence=Confidence(sure),
         sentence=f"{target} runs {word}, by the team's decision of {recorded_at:%Y-%m-%d}.",
         reason=reason or "the results file gives no reason",
-        next_step="kronos-health probe",
+        next_step=f"kronos-health probe --target {shlex.quote(target)} --variant all  # on a host with CUDA",
         criteria=(),
         evidence_at=recorded_at,
     )

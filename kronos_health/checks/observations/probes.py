@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kronos_health.checks.observations.commands import command
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
 from kronos_health.domain.probes import Outcome, ProbeKind, ProbeResult
@@ -27,8 +28,10 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
         state=state,
         severity=Severity.WARNING,
         title=f"{spec.target} no longer runs with variant {spec.variant}: {result.outcome.value}",
-        summary=failure.message.splitlines()[0][:500] if failure and failure.message else "It passed before.",
-        next_step=f"kronos-health query probe_history --param target={spec.target} --param variant={spec.variant}",
+        summary=_variant_summary(result, state),
+        next_step=command(
+            "query", "probe_history", "--param", f"target={spec.target}", "--param", f"variant={spec.variant}"
+        ),
         facts=(
             Fact("Passed", f"{result.passed} of {spec.iterations} iterations"),
             Fact("Device", device),
@@ -40,6 +43,16 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
     )
 
 
+def _variant_summary(result: ProbeResult, state: ObservationState) -> str:
+    if state is ObservationState.GOOD:
+        return f"It passes again: {result.passed} of {result.spec.iterations} iterations."
+    if state is ObservationState.UNKNOWN:
+        return f"The last probe could not tell: {result.outcome.value}."
+    message = result.failure.message if result.failure else ""
+    first = message.splitlines()[0][:500] if message else result.outcome.value
+    return f"It passed before, and fails now: {first}"
+
+
 def of_probing(probe_id: str, result: ProbeResult) -> Observation:
     """Whether probing itself works: a skipped or failed probe says nothing of the model, and somebody must know.
 
@@ -48,6 +61,8 @@ def of_probing(probe_id: str, result: ProbeResult) -> Observation:
     spec = result.spec
     broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED}
     waits = result.outcome is Outcome.SKIPPED and result.postponed_until is not None
+    rehearsed = spec.kind is ProbeKind.REHEARSED
+    note = "once the reason is mended; until then nothing is known of this variant"
     reason = result.skipped_reason or (result.failure.message if result.failure else "") or "no reason given"
     return Observation(
         kind=AlertKind.CHECKER_UNHEALTHY,
@@ -56,7 +71,9 @@ def of_probing(probe_id: str, result: ProbeResult) -> Observation:
         severity=Severity.WARNING,
         title=f"The probe of {spec.target} ({spec.variant}) could not be made",
         summary=reason.splitlines()[0][:500] if broken else "Probing works.",
-        next_step=f"kronos-health probe --target {spec.target} --variant {spec.variant}",
+        next_step=command(
+            "rehearse" if rehearsed else "probe", "--target", spec.target, "--variant", spec.variant, note=note
+        ),
         facts=(Fact("Outcome", result.outcome.value),),
         evidence=(f"probe:{probe_id}",),
     )
