@@ -32,6 +32,7 @@ _ICONS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "�
 
 # What these tell is good: that it ended is no relief.
 _GOOD_NEWS = frozenset({AlertKind.CRITERION_MET, AlertKind.ALL_CRITERIA_MET})
+_ENDS = {AlertKind.GRAPH_REUSE: "It is over once enough predictions have completed after the last one."}
 _REMINDERS = {
     ObservationState.BAD: "Still so after {lasted}",
     ObservationState.GOOD: "Not over after {lasted}, though not seen again",
@@ -66,9 +67,9 @@ def compose(
     ``title``, ``severity`` and ``last_bad`` are the alert's own: an observation that resolves one, or cannot see it,
     describes another state. What was wrong, with its evidence, is said in every message of the episode.
     """
-    bad = observation.state is ObservationState.BAD
-    told = particulars_of(observation) if bad or last_bad is None else last_bad
-    resolved = transition.kind is TransitionKind.RESOLVED
+    bad, resolved = observation.state is ObservationState.BAD, transition.kind is TransitionKind.RESOLVED
+    withdrawn = resolved and observation.kind in _GOOD_NEWS  # what holds instead matters more than what held
+    told = particulars_of(observation) if bad or last_bad is None or withdrawn else last_bad
     known = before.announced_occurrences if before and before.episode == after.episode else 0
     lasted = (transition.at - after.pending_since).total_seconds() if after.pending_since else None
     return Message(
@@ -76,7 +77,7 @@ def compose(
         kind=observation.kind,
         transition=transition.kind,
         severity=severity,
-        summary=told.summary if bad or last_bad is None else _summary_after(observation, last_bad),
+        summary=told.summary if bad or last_bad is None else _summary_after(observation, transition, last_bad),
         facts=(*told.facts, *_positives(after)),
         excerpt=told.excerpt,
         next_step=_afterwards(observation.kind) if resolved else told.next_step,
@@ -91,11 +92,12 @@ def compose(
     )
 
 
-def _summary_after(observation: Observation, last_bad: Particulars) -> str:
-    """What is seen now, then what was seen when it was last bad."""
+def _summary_after(observation: Observation, transition: Transition, last_bad: Particulars) -> str:
+    """What is seen now, how it ends, and what was seen when it was last bad."""
     now = clean(observation.summary).strip()
-    before = f"Last seen: {last_bad.summary}" if last_bad.summary else ""
-    return shorten("\n".join(filter(None, (now, before))), _TEXT_LIMIT)
+    ends = _ENDS.get(observation.kind, "") if transition.kind is TransitionKind.REMINDED else ""
+    before = f"What was seen: {last_bad.summary}" if last_bad.summary else ""
+    return shorten("\n".join(filter(None, (f"{now} {ends}".strip(), before))), _TEXT_LIMIT)
 
 
 def _positives(alert: Alert) -> tuple[Fact, ...]:
@@ -103,6 +105,8 @@ def _positives(alert: Alert) -> tuple[Fact, ...]:
 
 
 def _afterwards(kind: AlertKind) -> str:
+    if kind in _GOOD_NEWS:
+        return "kronos-health report  # why it no longer holds; was production switched for it, a person switches back"
     return f"kronos-health query alert_timeline --param kind={kind.value}  # nothing to do: this is how it went"
 
 

@@ -71,6 +71,11 @@ class _Step:
         return min(self.observation.observed_at or self.now, self.now)
 
     @property
+    def since(self) -> datetime:
+        """When it began: at the latest when it happened."""
+        return min(self.observation.since or self.at, self.at)
+
+    @property
     def occurrences(self) -> int:
         return max(self.observation.occurrences, 0) if self.fresh else 0
 
@@ -153,7 +158,7 @@ def _notice(step: _Step) -> AlertDecision:
         sequence=0,
         occurrences=step.occurrences,
         fired_at=step.now,
-        pending_since=step.at,
+        pending_since=step.since,
         last_bad_at=step.at,
     )
     return _announce(alert, TransitionKind.NOTICE, step.now, "news: said once")
@@ -170,7 +175,7 @@ def _start(step: _Step) -> AlertDecision:
         step.alert,
         occurrences=max(step.occurrences, 1),
         positives=step.positives,
-        pending_since=step.at,
+        pending_since=step.since,
         last_bad_at=step.at,
         recovering_since=None,
     )

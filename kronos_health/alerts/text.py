@@ -42,9 +42,13 @@ def without_middle(text: str, limit: int, gone: int = 0) -> tuple[str, int]:
     head, tail = text[:half], text[len(text) - half :]
     head = head[: at + 1] if (at := head.rfind("\n")) >= half // 2 else head
     tail = tail[at + 1 :] if 0 <= (at := tail.find("\n")) < half // 2 else tail
-    left_out = len(text) - len(head) - len(tail) + gone
-    mark = f"… {left_out:,} characters left out …"
-    return "\n".join(filter(None, (head.removesuffix("\n"), mark, tail))), left_out
+    removed = text[len(head) : len(text) - len(tail)]
+    left_out = len(removed.replace(f"\n{_mark(gone)}\n", "") if gone else removed) + gone
+    return "\n".join(filter(None, (head.removesuffix("\n"), _mark(left_out), tail))), left_out
+
+
+def _mark(left_out: int) -> str:
+    return f"… {left_out:,} characters left out …"
 
 
 def shorten(text: str, limit: int) -> str:

@@ -88,7 +88,8 @@ class Observation:
     next_step: str  # a command a person can paste
     occurrences: int = 1
     positives: int = 0
-    observed_at: datetime | None = None  # when it happened; defaults to the time of the decision
+    observed_at: datetime | None = None  # when it happened (last); defaults to the time of the decision
+    since: datetime | None = None  # when it began, where that is earlier
     facts: tuple[Fact, ...] = ()
     excerpt: str | None = None  # log text or a stack: data, escaped on rendering
     evidence: tuple[str, ...] = ()  # "table:row id"

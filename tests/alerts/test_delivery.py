@@ -33,7 +33,7 @@ class DescribeAGoodDay:
         summary = desk.deliver()
         assert (summary.sent, summary.waiting, summary.failed) == (1, 0, 0)
         (message,) = slack.messages
-        assert message["text"] == "🔴 CUDA graph outputs reused in trading"
+        assert message["text"] == f"🔴 {HIT.title}"
         assert message["metadata"]["event_payload"]["id"] == desk.rows()[0].id == message["client_msg_id"]
         assert desk.deliver().sent == 0
 

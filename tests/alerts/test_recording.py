@@ -14,6 +14,7 @@ from kronos_health.alerts.recording import RecordedAlerts, record
 from kronos_health.domain.alerts import (
     AlertKind,
     AlertState,
+    Fact,
     Observation,
     ObservationState,
     TransitionKind,
@@ -89,7 +90,11 @@ def it_carries_the_state_from_run_to_run(engine: Engine, now: datetime) -> None:
     assert recorded.fingerprints(TransitionKind.RESOLVED) == (HIT.fingerprint,)
     resolved = from_json(_queue(engine)[-1].message)
     assert (resolved.title, resolved.duration_seconds, resolved.since) == (HIT.title, 600.0, now)
-    assert resolved.summary == "20 predictions completed since."
+    # What was wrong, with its evidence, is said again; what to do about it is not.
+    assert "What was seen: Only compiled code can raise this" in resolved.summary
+    assert Fact("Predictions completed since", "20") in resolved.facts
+    assert (resolved.excerpt, resolved.evidence) == (HIT.excerpt, HIT.evidence)
+    assert "# nothing to do" in resolved.next_step
 
 
 def it_needs_no_row_for_what_was_always_fine(engine: Engine, now: datetime) -> None:

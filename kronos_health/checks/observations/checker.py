@@ -22,7 +22,6 @@ def of_run(check: str, subject: str | None, stuck: bool, heartbeat_id: str, star
         summary="It was killed or is stuck, and no later run has ended since." if stuck else "Later runs ended.",
         next_step=command("query", "check_pulse", note="when each check last ran, and how it ended"),
         observed_at=started_at if stuck else None,
-        facts=(Fact("Begun", f"{started_at:%Y-%m-%d %H:%M:%S} UTC"),),
         evidence=(f"heartbeat:{heartbeat_id}",),
     )
 

@@ -15,6 +15,7 @@ from kronos_health.logs.frames import failing_frame
 GRAPH_REUSE = "graph_reuse"
 COMPLETED = "prediction_completed"
 FAILED = "prediction_failed"
+UNREAD = "The log cannot be read: what happens now is not known."
 
 # What follows from the same cause: while the alert of the latter is open, the former is recorded and not sent.
 _FOLLOWS = {
@@ -107,11 +108,12 @@ def of_signatures(
             state=ObservationState.BAD if item else state,
             severity=severity,
             title=f"{title} in {source}",
-            summary=_summary(item) if item else _calm(signature, readable=readable),
+            summary=_summary(item) if item else _calm(readable=readable),
             next_step=next_step,
             occurrences=item.count if item else 0,
             positives=completed_since_hit if kind is AlertKind.GRAPH_REUSE else 0,
             observed_at=item.last_at if item else None,
+            since=item.first_at if item else None,
             facts=_facts(item) if item else (),
             excerpt=item.record if item else None,
             evidence=(f"finding:{item.finding_id}",) if item and item.finding_id else (),
@@ -132,22 +134,16 @@ def _inhibitors(source: str, signature: str, item: NewFindings | None) -> tuple[
 
 def _summary(item: NewFindings) -> str:
     meaning = "Only compiled code can raise this: something that writes to this log runs compiled."
-    last = f"Last at {item.last_at:%Y-%m-%d %H:%M:%S} UTC." if item.last_at else ""
+    last = f"The last one was logged at {item.last_at:%Y-%m-%d %H:%M:%S} UTC." if item.last_at else ""
     return " ".join(filter(None, (meaning if item.signature == GRAPH_REUSE else "", last)))
 
 
-def _calm(signature: str, *, readable: bool) -> str:
-    if not readable:
-        return "The log cannot be read: what happens now is not known."
-    if signature == GRAPH_REUSE:
-        return "Not seen again. The alert ends once enough predictions have completed after it."
-    return "Not seen again in what was read since."
+def _calm(*, readable: bool) -> str:
+    return "Not seen again in what was read since." if readable else UNREAD
 
 
 def _facts(item: NewFindings) -> tuple[Fact, ...]:
     facts = [Fact("Signature", item.signature)]
-    if item.first_at and item.first_at != item.last_at:
-        facts.append(Fact("First of these", f"{item.first_at:%Y-%m-%d %H:%M:%S} UTC"))
     if frame := failing_frame(item.record):
         facts.append(Fact("Frame", frame))
     facts += [Fact("Reason", reason) for reason in item.reasons[:5]]
@@ -166,11 +162,11 @@ def of_history(source: str, found: Iterable[NewFindings], lines: int, at: dateti
         state=ObservationState.BAD,
         severity=Severity.CRITICAL if worst else Severity.WARNING if serious else Severity.INFO,
         title=f"First scan of {source}: its history holds {holds}",
-        summary=f"{counted(lines, 'line')} that were there before the watch {'was' if lines == 1 else 'were'} read. "
-        "They are told here, once; from now on new lines raise alerts.",
+        summary=f"What was there before the watch has been read: {counted(lines, 'line')}. It is told here, once; from "
+        "now on new lines raise alerts.",
         next_step=command("verify", note="the four checks for after a deployment, from this log"),
         occurrences=sum(item.count for item in serious),
-        observed_at=min((item.first_at for item in serious if item.first_at), default=None),
+        since=min((item.first_at for item in serious if item.first_at), default=None),
         facts=(*(Fact(item.title, _seen(item)) for item in serious[:10]), *((Fact("Frame", frame),) if frame else ())),
         excerpt=worst.record if worst else None,
         evidence=(f"log_scan:{scan_id}", *(f"finding:{item.finding_id}" for item in serious if item.finding_id)),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from kronos_health.alerts.text import duration
 from kronos_health.checks.observations.commands import command
-from kronos_health.checks.observations.logs import unreadable
+from kronos_health.checks.observations.logs import UNREAD, unreadable
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
 from kronos_health.history.words import figure
@@ -76,7 +76,7 @@ def of_bounds(
 
 def _judged(metric: Metric, samples: RecentSamples | None, *, readable: bool) -> str:
     if not readable:
-        return "The log cannot be read: what happens now is not known."
+        return UNREAD
     if samples is None:
         return "No line has carried this number since."
     if samples.count < ENOUGH:
@@ -117,21 +117,26 @@ class Silence:
         """The last one that was Toto's."""
         return max((at for model, at in self.last.items() if model.lower() == _TOTO), default=None)
 
+    @property
+    def reference(self) -> datetime | None:
+        """When the silence that counts began; ``None`` where nothing can be said."""
+        if self.cadence_seconds is not None:
+            return self.kronos or self.watched_since
+        if not self.last or self.watched_since is None:
+            return None  # this log may carry no predictions at all, or in another wording
+        return max(self.watched_since, *self.last.values())
+
     def state(self, now: datetime) -> ObservationState:
         """Kronos runs only when forced or when Toto is unavailable, so by itself its silence says nothing.
 
         With a cadence, Kronos is expected to complete a prediction that often, whatever Toto does. Without one, its
         silence counts where Toto is silent too, for ``silent_hours`` of the watch: an old log is no silence of today.
         """
-        if self.cadence_seconds is not None:
-            since, limit = self.kronos or self.watched_since, timedelta(seconds=self.cadence_seconds)
-        elif self.last and self.watched_since is not None:
-            since, limit = max(self.watched_since, *self.last.values()), timedelta(hours=self.silent_hours)
-        else:
+        began, seconds = self.reference, self.cadence_seconds
+        if began is None:
             return ObservationState.UNKNOWN
-        if since is None:
-            return ObservationState.UNKNOWN
-        return ObservationState.BAD if now - since > limit else ObservationState.GOOD
+        limit = timedelta(hours=self.silent_hours) if seconds is None else timedelta(seconds=seconds)
+        return ObservationState.BAD if now - began > limit else ObservationState.GOOD
 
 
 def of_silence(source: str, silence: Silence, now: datetime, *, readable: bool, scan_id: str) -> Observation:
@@ -142,12 +147,13 @@ def of_silence(source: str, silence: Silence, now: datetime, *, readable: bool, 
         key=source,
         state=state,
         severity=Severity.CRITICAL,
-        title=f"{'Kronos is silent' if silence.cadence_seconds else 'Kronos and Toto are silent'} in {source}: "
-        "no predictions complete",
+        title=f"No predictions complete in {source} "
+        f"({'Kronos is silent' if silence.cadence_seconds else 'Kronos and Toto are silent'})",
         summary=_silent(silence, state, readable=readable),
         next_step=command(
             "verify", note="if they do complete, set logs.patterns.prediction_completed to their wording"
         ),
+        since=silence.reference if state is ObservationState.BAD else None,
         facts=(Fact("Last of Kronos", _at(silence.kronos)), Fact("Last of Toto", _at(silence.toto))),
         evidence=(f"log_scan:{scan_id}",),
         inhibitors=(unreadable(source),),
@@ -156,7 +162,7 @@ def of_silence(source: str, silence: Silence, now: datetime, *, readable: bool, 
 
 def _silent(silence: Silence, state: ObservationState, *, readable: bool) -> str:
     if not readable:
-        return "The log cannot be read: what happens now is not known."
+        return UNREAD
     if state is ObservationState.GOOD:
         return "Predictions complete again."
     if silence.cadence_seconds is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kronos_health.checks.observations.commands import command
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
-from kronos_health.domain.probes import Outcome, ProbeKind, ProbeResult
+from kronos_health.domain.probes import Frame, Outcome, ProbeKind, ProbeResult
 
 
 def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Observation | None:
@@ -36,11 +36,15 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
             Fact("Passed", f"{result.passed} of {spec.iterations} iterations"),
             Fact("Device", device),
             Fact("torch", result.environment.torch if result.environment else "unknown"),
-            *((Fact("Frame", f"{failure.frame.function}: {failure.frame.code}"),) if failure and failure.frame else ()),
+            *((Fact("Frame", _place(failure.frame)),) if failure and failure.frame else ()),
         ),
         excerpt=failure.stack if failure else None,
         evidence=(f"probe:{probe_id}",),
     )
+
+
+def _place(frame: Frame) -> str:
+    return f"{frame.code} ({'/'.join(frame.file.split('/')[-2:])}:{frame.line}, in {frame.function})"
 
 
 def _variant_summary(result: ProbeResult, state: ObservationState) -> str:

@@ -43,7 +43,7 @@ def _of_criterion(decision: Decision, criterion: Criterion, decision_id: str) ->
             Fact("Found", criterion.value),
             Fact("Threshold", criterion.threshold),
             *((Fact("Variant", criterion.variant),) if criterion.variant else ()),
-            Fact("Decision now", decision.sentence),
+            Fact("Decision", decision.sentence),
         ),
         evidence=(f"decision:{decision_id}", *(f"{row.table}:{row.row_id}" for row in criterion.evidence)),
     )

@@ -86,6 +86,7 @@ def _of_place(
     place: str, drifts: list[Drift], unreadable: str | None, row_ids: Mapping[tuple[str, str], str]
 ) -> Observation:
     state = ObservationState.BAD if drifts else ObservationState.UNKNOWN if unreadable else ObservationState.GOOD
+    words = ", ".join(f"{drift.key} {_actual(drift)}" for drift in drifts)
     rows = (row_ids.get((drift.where, drift.key)) for drift in drifts)
     return Observation(
         kind=AlertKind.SETTINGS_DRIFT,
@@ -93,7 +94,7 @@ def _of_place(
         state=state,
         severity=Severity.CRITICAL,
         title=f"Production's settings differ from the decision ({place})",
-        summary="The decision of this production is EAGER, and this lets it run otherwise."
+        summary=f"Production may run otherwise than decided: {words}."
         if drifts
         else unreadable or "It follows the decision.",
         next_step=_mend(place, drifts),
