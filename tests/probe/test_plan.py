@@ -72,8 +72,16 @@ def it_asks_for_as_many_rehearsals_as_the_request() -> None:
     assert [spec.iterations for spec in plan(SETTINGS, on_cpu, iterations=2)] == [2, 2, 2]
 
 
+def it_brings_an_eager_arm_for_what_is_compiled_to_be_compared_with() -> None:
+    arms = [(spec.variant, spec.kind) for spec in plan(SETTINGS, on_cpu, variants=["compiled"])]
+    assert arms == [("eager", MEASURED), ("compiled", MEASURED), ("compiled", REHEARSED)]
+    alone = plan(SETTINGS, on_cpu, variants=["compiled"], with_eager=False)
+    assert [spec.variant for spec in alone] == ["compiled", "compiled"]
+    assert [spec.variant for spec in plan(SETTINGS, on_cuda, variants=["eager"])] == ["eager"]
+
+
 def it_takes_a_recipe_of_the_users_own() -> None:
-    (spec,) = plan(SETTINGS, on_cuda, variants=["our.recipes:compiled_twice"])
+    (spec,) = plan(SETTINGS, on_cuda, variants=["our.recipes:compiled_twice"], with_eager=False)
     assert spec.variant == "our.recipes:compiled_twice"
 
 
