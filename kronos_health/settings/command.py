@@ -26,8 +26,8 @@ def own_command(started: str | None = None, find: Callable[[str], str | None] = 
     The bare name where PATH leads to the same script, or where something else (Airflow) started this process; else the
     path as it was typed, such as ``.venv/bin/kronos-health`` in a checkout.
     """
-    path = Path(started if started is not None else sys.argv[0] if sys.argv else "")
-    if path.name != PROGRAM or path == Path(PROGRAM):
+    typed = started if started is not None else sys.argv[0] if sys.argv else ""
+    if Path(typed).name != PROGRAM or typed == PROGRAM:
         return PROGRAM
     on_path = find(PROGRAM)
-    return PROGRAM if on_path and Path(on_path).resolve() == path.resolve() else str(path)
+    return PROGRAM if on_path and Path(on_path).resolve() == Path(typed).resolve() else typed
