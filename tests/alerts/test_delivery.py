@@ -118,7 +118,7 @@ class DescribeTheConsole:
         assert slack.calls == []
         assert desk.states("console") == ["sent", "sent"]
         printed = desk.console.getvalue()
-        assert "🔴 CUDA graph outputs reused in trading\n" in printed
+        assert f"🔴 {HIT.title}\n" in printed
         assert "Next step: kronos-health verify\n" in printed
 
     def it_shows_log_text_as_it_is(self, sqlite_engine: Engine, slack: SlackServer) -> None:
