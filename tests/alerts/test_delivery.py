@@ -119,7 +119,7 @@ class DescribeTheConsole:
         assert desk.states("console") == ["sent", "sent"]
         printed = desk.console.getvalue()
         assert f"🔴 {HIT.title}\n" in printed
-        assert "Next step: kronos-health verify\n" in printed
+        assert "Next step: kronos-health watch  # " in printed
 
     def it_shows_log_text_as_it_is(self, sqlite_engine: Engine, slack: SlackServer) -> None:
         desk = desk_for(sqlite_engine, slack, channels=("console",))
