@@ -45,7 +45,7 @@ def probe_command(
     ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
     """Run probes and store what happened. Exit status 1 when a measured probe did not pass."""
-    asked = bool(target or variant or iterations or regime or rehearse is not None)
+    asked = bool(target or variant or iterations or regime or rehearse is not None or not with_eager)
     _check_resume(resume, campaign, asked)
     context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     request = ProbeRequest(_some(target), _variants(variant), iterations or None, _some(regime), rehearse, with_eager)

@@ -11,10 +11,11 @@ from sqlalchemy import create_engine
 from kronos_health.alerts.condition import of_channel
 from kronos_health.alerts.messages import from_json
 from kronos_health.alerts.recording import record
-from kronos_health.checks.observations import checker, logs, predictions, probes, revisit, upstream
+from kronos_health.checks.observations import checker, figures, logs, predictions, probes, revisit, upstream
 from kronos_health.checks.observations.logs import NewFindings
 from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
 from kronos_health.domain.alerts import AlertKind, Fact, Message, Observation, ObservationState, TransitionKind
+from kronos_health.domain.figures import Figure, FigureLabel, FigureSeries, FigureVerdict
 from kronos_health.domain.logs import Gap
 from kronos_health.domain.probes import (
     CacheState,
@@ -183,6 +184,20 @@ def silence(last: dict[str, datetime], at: datetime, cadence: float | None = Non
     return predictions.of_silence(SOURCE, known, at, readable=True, scan_id=SCAN)
 
 
+def figure(what: Figure, *verdicts: FigureVerdict) -> Observation:
+    series = FigureSeries("kronos", "eager", "production", "saturated", "f" * 64, "cuda", what)
+    return tuple(figures.of_series(series, verdicts))[-1]
+
+
+def _judged(hours: float, value: float, label: FigureLabel, reference: float | None = None) -> FigureVerdict:
+    told = {
+        FigureLabel.REGRESSION: "+20.0% against the median of 30, the second in a row",
+        FigureLabel.IMPROVEMENT: "-30.0% against the median of 30, the second in a row",
+    }.get(label, "+0.2% against the median of 30")
+    at = START + timedelta(hours=hours)
+    return FigureVerdict("0199-probe", at, value, label, told, 30, 2250.0, 2137.0, 2363.0, reference)
+
+
 _LAST = {"Kronos": START - timedelta(days=5), "Toto": START - timedelta(days=4, hours=1)}
 _SLOW = RecentSamples(20, 7400.0, 6120.5, 9120.0, "0198c1a2-sample")
 _BUSY = "the GPU has 1,024 MiB free, and probe.min_free_gpu_mb asks for 4,096"
@@ -248,6 +263,21 @@ STORIES: dict[str, Story] = {
         )
     ],
     "log_history.clean": [(0, logs.of_history(SOURCE, [], 1, START, SCAN))],
+    "figure_regression": [
+        (0, figure(Figure.STEADY_LATENCY, _judged(0, 2700, FigureLabel.REGRESSION, 2250.0))),
+        (8 * DAY, figure(Figure.STEADY_LATENCY, _judged(8 * DAY, 2710, FigureLabel.STEADY, 2250.0))),
+        (9 * DAY, figure(Figure.STEADY_LATENCY, _judged(9 * DAY, 2255, FigureLabel.STEADY))),
+    ],
+    "figure_improved": [
+        (
+            0,
+            figure(
+                Figure.STEADY_LATENCY,
+                _judged(-24, 1580, FigureLabel.SUSPICIOUS),
+                _judged(0, 1575, FigureLabel.IMPROVEMENT),
+            ),
+        )
+    ],
     "checker_unhealthy": [
         (0, logs.of_readability(SOURCE, _KILLED, 1, SCAN)),
         (2 + DAY, logs.of_readability(SOURCE, _KILLED, 1, SCAN)),
