@@ -132,8 +132,7 @@ def _watch(context: Context, found: _Found) -> None:
         found.drifting.add(drift.where)
     # No network is plain "unknown": said, and no failure. Production's own settings unseen are a check not made.
     for unknown in seen.unknowns:
-        about_production = unknown.subject.startswith(("file ", "process"))
-        (found.could_not if about_production else found.notes).append(f"{unknown.subject}: {unknown.reason}")
+        (found.could_not if unknown in seen.unseen else found.notes).append(f"{unknown.subject}: {unknown.reason}")
     found.notes += [f"{release.package} {release.version} is out and not yet probed" for release in seen.releases]
 
 

@@ -40,6 +40,9 @@ def probe_command(
     rehearse: bool | None = typer.Option(
         None, "--rehearse/--no-rehearse", help="also under the emulated lifetime rule"
     ),
+    with_eager: bool = typer.Option(
+        True, "--with-eager/--without-eager", help="compiled variants bring an eager arm along, to be compared with"
+    ),
     resume: bool = _RESUME,
     campaign: str = _CAMPAIGN,
     ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
@@ -48,10 +51,10 @@ def probe_command(
 
     One that needs a newer torch is skipped, and no failure.
     """
-    asked = bool(target or variant or iterations or regime or rehearse is not None)
+    asked = bool(target or variant or iterations or regime or rehearse is not None or not with_eager)
     _check_resume(resume, campaign, asked)
     context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
-    request = ProbeRequest(_some(target), _some(variant), iterations or None, _some(regime), rehearse)
+    request = ProbeRequest(_some(target), _some(variant), iterations or None, _some(regime), rehearse, with_eager)
     summary = _resume(context, campaign) if resume else _run(context, request)
     _show(summary)
     raise typer.Exit(_status(record for record in summary.probes if record.kind is ProbeKind.MEASURED))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -316,7 +317,7 @@ def _decision(table: _Table, target: str, probes: Sequence[ProbeResult], recorde
         confidence=Confidence(sure),
         sentence=f"{target} runs {word}, recorded by the team on {recorded_at:%Y-%m-%d}.",
         reason=reason or "the results file gives no reason",
-        next_step=f"kronos-health probe --target {target}",
+        next_step=f"kronos-health probe --target {shlex.quote(target)} --variant all  # on a host with CUDA",
         criteria=(),
         evidence_at=None,  # nobody looked at the criteria: a record of a decision is no admissible evidence
     )

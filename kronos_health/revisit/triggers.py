@@ -35,14 +35,18 @@ from kronos_health.revisit.criteria import (
 )
 
 _SHORT = 12
+_TORCH = "torch "
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A criterion, and what to act on: a release or revision nobody tried, or one that mends it but is not deployed."""
+    """A criterion, and what to act on: a release or revision nobody tried, or one that mends it but is not deployed.
+
+    ``candidate`` is what to try in the words of ``probe --candidate``, where somebody should.
+    """
 
     criterion: Criterion
-    untried: str | None = None
+    candidate: str | None = None
     mended_by: str | None = None
 
 
@@ -51,16 +55,18 @@ def torch_release(history: History, terms: Terms) -> Trigger:
     failing = _last_failing(history, lambda probe: _public(probe.torch) is not None)
     reference = _public(failing.torch if failing else history.production_torch)
     threshold = f"a compiled variant passes with a torch newer than {reference or 'production’s'}"
-    return _trigger(CriterionName.TORCH_RELEASE, threshold, _judge_releases(history, terms, reference))
+    finding = _judge_releases(history, terms, reference)
+    release = (finding.subject or "").removeprefix(_TORCH)
+    return _trigger(CriterionName.TORCH_RELEASE, threshold, finding, f"torch={release}")
 
 
-def _trigger(name: CriterionName, threshold: str, finding: _Finding) -> Trigger:
+def _trigger(name: CriterionName, threshold: str, finding: _Finding, candidate: str) -> Trigger:
     judgement = finding.judgement
     criterion = Criterion(
         name, None, judgement.state, judgement.value, threshold, judgement.explanation, judgement.evidence
     )
-    untried = finding.subject if judgement.state is UNKNOWN else None
-    return Trigger(criterion, untried, finding.subject if judgement.state is MET else None)
+    untried = judgement.state is UNKNOWN and finding.subject is not None
+    return Trigger(criterion, candidate if untried else None, finding.subject if judgement.state is MET else None)
 
 
 def _judge_releases(history: History, terms: Terms, reference: Version | None) -> _Finding:
@@ -80,8 +86,8 @@ def _judge_releases(history: History, terms: Terms, reference: Version | None) -
     tried = [(release, _attempt(history, terms, _runs_torch(version))) for version, release in newer]
     for release, attempt in reversed(tried):
         if attempt.passing:
-            return _passed(f"torch {release.version}", attempt, _release_evidence(release))
-    return _not_passed(f"torch {newest.version}", tried[-1][1], _release_evidence(newest))
+            return _passed(f"{_TORCH}{release.version}", attempt, _release_evidence(release))
+    return _not_passed(f"{_TORCH}{newest.version}", tried[-1][1], _release_evidence(newest))
 
 
 def kronos_update(history: History, terms: Terms) -> Trigger:
@@ -91,7 +97,10 @@ def kronos_update(history: History, terms: Terms) -> Trigger:
     failing = _commit(probe.target_revision) if probe else None
     since = failing or (history.head.commit if history.head else None)
     threshold = f"a compiled variant passes with a revision newer than {since[:_SHORT] if since else 'production’s'}"
-    return _trigger(CriterionName.KRONOS_UPDATE, threshold, _judge_revision(history, terms, failing))
+    finding = _judge_revision(history, terms, failing)
+    return _trigger(
+        CriterionName.KRONOS_UPDATE, threshold, finding, f"kronos={history.remote.ref}" if history.remote else ""
+    )
 
 
 def _judge_revision(history: History, terms: Terms, failing: str | None) -> _Finding:

@@ -336,3 +336,15 @@ def it_names_a_target_that_has_no_ladder(run: Run) -> None:
     said = run("ladder", "--target", "kronso")
     assert said.status == 2
     assert "there is no target 'kronso'. Did you mean kronos?" in said.err
+
+
+def it_says_that_production_settings_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "kronos_health.toml").write_text('[production]\nenv_file = ".env.compile"\n')
+    nowhere = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    run("db", "upgrade")
+    assert run("watch", **nowhere).status == 2
+    (tmp_path / ".env.compile").write_text("export TOTO_DISABLE_COMPILE=1\nexport ADD_LATEST=1\n")
+    # No network is a plain "unknown", never a failure of the run.
+    assert run("watch", **nowhere).status == 0
+    (tmp_path / ".env.compile").write_text("export TOTO_DISABLE_COMPILE=0\n")
+    assert run("watch", **nowhere).status == 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from kronos_health.checks.observations.commands import command
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
-from kronos_health.domain.probes import Outcome, ProbeKind, ProbeResult, is_layer
+from kronos_health.domain.probes import Frame, Outcome, ProbeKind, ProbeResult, is_layer
 from kronos_health.domain.warm_up import warm_up_dependence
 
 
@@ -29,18 +30,34 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
         state=state,
         severity=Severity.WARNING,
         title=f"{spec.target} no longer runs with variant {spec.variant}: {result.outcome.value}",
-        summary=failure.message.splitlines()[0][:500] if failure and failure.message else "It passed before.",
-        next_step=f"kronos-health query probe_history --param target={spec.target} --param variant={spec.variant}",
+        summary=_variant_summary(result, state),
+        next_step=command(
+            "query", "probe_history", "--param", f"target={spec.target}", "--param", f"variant={spec.variant}"
+        ),
         facts=(
             Fact("Passed", f"{result.passed} of {spec.iterations} iterations"),
             Fact("Device", device),
             Fact("torch", result.environment.torch if result.environment else "unknown"),
             *((Fact("Warm-up", warm_up.words),) if warm_up else ()),
-            *((Fact("Frame", f"{failure.frame.function}: {failure.frame.code}"),) if failure and failure.frame else ()),
+            *((Fact("Frame", _place(failure.frame)),) if failure and failure.frame else ()),
         ),
         excerpt=failure.stack if failure else None,
         evidence=(f"probe:{probe_id}",),
     )
+
+
+def _place(frame: Frame) -> str:
+    return f"{frame.code} ({'/'.join(frame.file.split('/')[-2:])}:{frame.line}, in {frame.function})"
+
+
+def _variant_summary(result: ProbeResult, state: ObservationState) -> str:
+    if state is ObservationState.GOOD:
+        return f"It passes again: {result.passed} of {result.spec.iterations} iterations."
+    if state is ObservationState.UNKNOWN:
+        return f"The last probe could not tell: {result.outcome.value}."
+    message = result.failure.message if result.failure else ""
+    first = message.splitlines()[0][:500] if message else result.outcome.value
+    return f"It passed before, and fails now: {first}"
 
 
 def of_probing(probe_id: str, result: ProbeResult) -> Observation:
@@ -52,6 +69,8 @@ def of_probing(probe_id: str, result: ProbeResult) -> Observation:
     spec = result.spec
     broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED} and not result.unsupported
     waits = result.outcome is Outcome.SKIPPED and result.postponed_until is not None
+    rehearsed = spec.kind is ProbeKind.REHEARSED
+    note = "once the reason is mended; until then nothing is known of this variant"
     reason = result.skipped_reason or (result.failure.message if result.failure else "") or "no reason given"
     return Observation(
         kind=AlertKind.CHECKER_UNHEALTHY,
@@ -60,7 +79,9 @@ def of_probing(probe_id: str, result: ProbeResult) -> Observation:
         severity=Severity.WARNING,
         title=f"The probe of {spec.target} ({spec.variant}) could not be made",
         summary=reason.splitlines()[0][:500] if broken else "Probing works.",
-        next_step=f"kronos-health probe --target {spec.target} --variant {spec.variant}",
+        next_step=command(
+            "rehearse" if rehearsed else "probe", "--target", spec.target, "--variant", spec.variant, note=note
+        ),
         facts=(Fact("Outcome", result.outcome.value),),
         evidence=(f"probe:{probe_id}",),
     )
