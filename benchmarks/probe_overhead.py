@@ -7,8 +7,9 @@
    against the bare script started ten times in a row. Bound on wall time: at most 1.15.
 
 The bare script has the interpreter, the model code, seeds, windows, threads, environment (OMP_WAIT_POLICY included) and
-priority (nice, SCHED_BATCH, a session of its own) of a probe's child, and nothing of its code. Both must forecast the same values to the last
-bit, or nothing is compared. The process of bound 1 is timed too, for a finer look at bound 2.
+priority (nice, SCHED_BATCH, a session of its own) of a probe's child, and nothing of its code. Both must forecast the
+same values to the last bit, or nothing is compared. The processes of the first kind of pair are timed as a whole too,
+for a finer look at the second bound.
 
 Exit status 1 when a bound is broken beyond noise: when even the lower end of the median's interval (the sign test's,
 95 %) lies above it. With fewer than five pairs nothing is decided. Processor time is printed beside wall time, since
@@ -198,9 +199,7 @@ def main() -> int:
     """Measure both bounds; 1 when one is broken beyond noise."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=10, help="pairs of one iteration and one bare process")
-    parser.add_argument(
-        "--campaigns", type=int, default=5, help="pairs of a campaign and ten bare processes"
-    )
+    parser.add_argument("--campaigns", type=int, default=5, help="pairs of a campaign and ten bare processes")
     parser.add_argument("--size", choices=("tiny", "mini"), default="mini")
     parser.add_argument("--predictions", type=int, default=12, help="in each process of a pair")
     parser.add_argument("--threads", type=int, default=None, help="of torch, in both; default: torch's own choice")

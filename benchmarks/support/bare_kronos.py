@@ -1,8 +1,8 @@
 """The bare script: what somebody would write to time Kronos by hand. It knows nothing of kronos-health.
 
-``python bare_kronos.py --size tiny --csv series.csv`` loads sktime's copy of the Kronos code with seeded random weights,
-forecasts the last closes of the series one by one, and prints one JSON line with a latency and a forecast each. Shapes,
-seeds and windows are those of a probe's iteration, so that its forecasts must be the same to the last bit.
+``python bare_kronos.py --size tiny --csv series.csv`` loads sktime's copy of the Kronos code with seeded random
+weights, forecasts the last closes of the series one by one, and prints one JSON line with latencies and forecasts.
+Shapes, seeds and windows are those of a probe's iteration, so that its forecasts must be the same to the last bit.
 """
 
 from __future__ import annotations
