@@ -5,8 +5,8 @@ the history that ``kronos-health`` keeps is not touched. The page is written to 
 keeps every iteration, for ``kronos-health query``.
 
 Where torch sees no CUDA device, or with ``--dry-run``, the same runs on the CPU with a tiny model and one iteration
-each: it prints the page, writes none, and shows that this runner is ready. Exit status 1 when a probe could not be run at
-all; what a variant came to is a result, not an error.
+each: it prints the page, writes none, and shows that this runner is ready. Exit status 1 when a probe could not be run
+at all; what a variant came to is a result, not an error.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from kronos_health.checks.context import Context, Origin, open_context, utc_now
 from kronos_health.checks.probing import CampaignSummary, ProbeRequest, ProbeSummary, probe
 from kronos_health.domain.probes import Environment, ProbeKind
 from kronos_health.probe.claim import target_device
+from kronos_health.probe.ladder import first_failing_layer
 from kronos_health.probe.variants import BUILT_IN
 from kronos_health.settings import Settings
 from kronos_health.store.database import open_engine, reading
@@ -134,7 +135,8 @@ def report(context: Context, variants: Sequence[str], output: Path | None) -> in
     rows = arms_of(context, summary)
     seen = environment_of(rows)
     facts = [*variant_table.hardware(seen), ("processor", machine.processor()), ("machine", machine.load())]
-    text = variant_table.page(rows, facts, begun)
+    layers = first_failing_layer([arm.measured for arm in rows], summary.comparisons).sentence
+    text = variant_table.page(rows, facts, layers, begun)
     print(f"\n{text}")
     if output is not None and seen is not None:
         output.mkdir(parents=True, exist_ok=True)

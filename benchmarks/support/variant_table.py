@@ -92,8 +92,8 @@ def agreements(rows: Sequence[Arm]) -> str:
     return f"The rehearsal agreed in {sum(told)} of {len(told)} variants that can be compared{but}."
 
 
-def page(rows: Sequence[Arm], machine: Sequence[tuple[str, str]], measured_at: datetime) -> str:
-    """The whole page as Markdown. ``machine``: what stands in its list of hardware and versions."""
+def page(rows: Sequence[Arm], machine: Sequence[tuple[str, str]], layers: str, measured_at: datetime) -> str:
+    """The whole page as Markdown: ``machine`` is its list of hardware and versions, ``layers`` what the ladder says."""
     facts = "\n".join(f"- {name}: {value}" for name, value in machine)
     return f"""# Variants of Kronos, measured {measured_at:%Y-%m-%d}
 
@@ -106,6 +106,8 @@ those of an iteration.
 
 {table(rows)}
 {agreements(rows)}
+
+{layers}
 
 ## What did not pass
 

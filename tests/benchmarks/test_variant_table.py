@@ -128,7 +128,8 @@ def it_names_the_variants_in_which_the_rehearsal_was_wrong() -> None:
 
 
 def it_makes_a_page_with_a_name_of_its_own() -> None:
-    text = page(ROWS, [("GPU", "NVIDIA H100")], AT)
+    text = page(ROWS, [("GPU", "NVIDIA H100")], "First failing layer: CUDA graphs.", AT)
     assert text.startswith("# Variants of Kronos, measured 2026-11-25\n")
     assert "- GPU: NVIDIA H100\n" in text
+    assert "\nFirst failing layer: CUDA graphs.\n" in text
     assert file_name(CUDA, AT) == "2026-11-25-nvidia-h100-80gb-hbm3-torch2.14.1.md"
