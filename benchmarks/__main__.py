@@ -33,9 +33,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="only these")
     words, options = _split(sys.argv[1:])
     asked = parser.parse_args(words)
-    if options and len(asked.names) != 1:
-        parser.error("options behind -- are for one benchmark: name it")
     known = scripts(asked.gpu)
+    if options and len(asked.names or known) != 1:
+        parser.error("options behind -- are for one benchmark: name it")
     unknown = sorted(set(asked.names) - set(known))
     if unknown:
         parser.error(f"no benchmark named {', '.join(unknown)}; there are: {', '.join(known) or 'none'}")

@@ -93,6 +93,14 @@ def environment_of(rows: Sequence[Arm]) -> Environment | None:
     return next((arm.measured.environment for arm in rows if arm.measured.environment), None)
 
 
+def layers_of(rows: Sequence[Arm], summary: CampaignSummary) -> str:
+    """The first layer of the compiler that fails, where it was measured on CUDA."""
+    seen = environment_of(rows)
+    if seen is None or not seen.device.startswith("cuda"):
+        return "Layers of the compiler are judged on CUDA only."
+    return first_failing_layer([arm.measured for arm in rows], summary.comparisons).sentence
+
+
 def sees_cuda() -> bool:
     """Whether the interpreter of a probe would find a CUDA device."""
     with tempfile.TemporaryDirectory() as folder:
@@ -135,8 +143,7 @@ def report(context: Context, variants: Sequence[str], output: Path | None) -> in
     rows = arms_of(context, summary)
     seen = environment_of(rows)
     facts = [*variant_table.hardware(seen), ("processor", machine.processor()), ("machine", machine.load())]
-    layers = first_failing_layer([arm.measured for arm in rows], summary.comparisons).sentence
-    text = variant_table.page(rows, facts, layers, begun)
+    text = variant_table.page(rows, facts, layers_of(rows, summary), begun)
     print(f"\n{text}")
     if output is not None and seen is not None:
         output.mkdir(parents=True, exist_ok=True)
