@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kronos_health.probe.child import ChildEnd, Command, Conversation, Limits, StopReason, run_child
-
-Say = Callable[[str], None]
+from kronos_health.probe.kept import Bench
 
 CUDA_PACKAGES = ("cuda-", "nvidia-", "pytorch-triton", "triton")
 _HARMLESS = frozenset({"nvidia-ml-py"})  # a binding without any library
@@ -39,6 +38,10 @@ class PipFailed(Exception):
     """A step did not succeed; the text is one line with pip's reason."""
 
 
+class Unwanted(PipFailed):
+    """pip would bring what must not come along."""
+
+
 class Stopped(Exception):
     """The caller asked for the end."""
 
@@ -51,43 +54,31 @@ class Refusal:
     advice: str
 
 
-@dataclass(frozen=True, slots=True)
-class Workbench:
-    """Where and how the steps run: ``log`` takes pip's log, ``keep_open`` are locks held while anything runs."""
-
-    log: Path
-    scratch: Path
-    deadline_seconds: Callable[[], float]  # what is left
-    say: Say
-    should_stop: Callable[[], bool]
-    keep_open: tuple[int, ...]
-
-
-def make_empty(python: str, folder: Path, bench: Workbench) -> None:
+def make_empty(python: str, bench: Bench) -> None:
     """``python -m venv``. Raises :class:`PipFailed`."""
-    bench.say("making the environment")
-    _run([python, "-m", "venv", str(folder)], bench, f"{python} -m venv")
+    bench.making.say("making the environment")
+    _run([python, "-m", "venv", str(bench.folder)], bench, f"{python} -m venv")
 
 
-def install(python: Path, requirements: Sequence[str], options: Sequence[str], bench: Workbench) -> None:
+def install(python: Path, requirements: Sequence[str], options: Sequence[str], bench: Bench) -> None:
     """``pip install`` into the environment of ``python``. Raises :class:`PipFailed`."""
     wanted = " ".join(requirements)
-    bench.say(f"installing {wanted}")
+    bench.making.say(f"installing {wanted}")
     _run([*_pip(python, bench), "install", *options, "--", *requirements], bench, f"pip install {wanted}")
 
 
 def refuse_unwanted(
-    python: Path, requirements: Sequence[str], options: Sequence[str], refusal: Refusal, bench: Workbench
+    python: Path, requirements: Sequence[str], options: Sequence[str], refusal: Refusal, bench: Bench
 ) -> None:
-    """Raise :class:`PipFailed` when pip would bring what ``refusal`` names; nothing is installed by asking."""
-    bench.say(f"asking pip what {' '.join(requirements)} would bring")
+    """Raise :class:`Unwanted` when pip would bring what ``refusal`` names; nothing is installed by asking."""
+    bench.making.say(f"asking pip what {' '.join(requirements)} would bring")
     report = bench.scratch / "report.json"
     question = ["install", "--dry-run", "--quiet", "--report", str(report), *options, "--", *requirements]
     _run([*_pip(python, bench), *question], bench, f"pip install --dry-run {' '.join(requirements)}")
     unwanted = unwanted_packages(json.loads(report.read_text("utf-8")), refusal.packages)
     if unwanted:
         more = f" and {len(unwanted) - 3} more" if len(unwanted) > 3 else ""
-        raise PipFailed(f"{' '.join(requirements)} would bring {', '.join(unwanted[:3])}{more}. {refusal.advice}")
+        raise Unwanted(f"{requirements[0]} would bring {', '.join(unwanted[:3])}{more}. {refusal.advice}")
 
 
 def unwanted_packages(report: Mapping[str, object], beginnings: Sequence[str]) -> tuple[str, ...]:
@@ -119,14 +110,14 @@ def pip_environment(parent: Mapping[str, str], scratch: Path) -> dict[str, str]:
     }
 
 
-def _pip(python: Path, bench: Workbench) -> list[str]:
+def _pip(python: Path, bench: Bench) -> list[str]:
     return [str(python), "-m", "pip", "--log", str(bench.log)]
 
 
 class _Watch(Conversation):
     """Tells of pip's steps as its log grows."""
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._place = bench.log.stat().st_size if bench.log.exists() else 0
         self._last = ""
@@ -137,8 +128,8 @@ class _Watch(Conversation):
             found = _STEP.search(line)
             if found and found.group() != self._last:
                 self._last = found.group()
-                self._bench.say(one_line(self._last, 100))
-        return self._bench.should_stop()
+                self._bench.making.say(one_line(self._last, 100))
+        return self._bench.making.should_stop()
 
     def _new_lines(self) -> list[str]:
         try:
@@ -151,12 +142,12 @@ class _Watch(Conversation):
         return chunk.decode("utf-8", "replace").splitlines()
 
 
-def _run(argv: Sequence[str], bench: Workbench, what: str) -> None:
-    if bench.should_stop():
+def _run(argv: Sequence[str], bench: Bench, what: str) -> None:
+    if bench.making.should_stop():
         raise Stopped
     command = Command(tuple(argv), pip_environment(os.environ, bench.scratch), bench.scratch)
-    limits = Limits(max(bench.deadline_seconds(), 0.0), None, _EXIT_GRACE_SECONDS)
-    end = run_child(command, limits, _Watch(bench), bench.keep_open)
+    limits = Limits(bench.seconds_left(), None, _EXIT_GRACE_SECONDS)
+    end = run_child(command, limits, _Watch(bench), (bench.lock.descriptor,))
     if end.stopped is StopReason.ASKED:
         raise Stopped
     if end.exit_status != 0:

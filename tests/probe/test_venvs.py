@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from kronos_health.probe import pip
-from kronos_health.probe.venvs import Making, MakingStopped, Recipe, VenvProblem, ensure, in_use, listed, prune
+from kronos_health.probe.kept import NotHere, listed, prune
+from kronos_health.probe.venvs import Making, MakingStopped, Recipe, VenvProblem, ensure, in_use
 
 
 def wheel(folder: Path, name: str = "planted", needs: str = "") -> str:
@@ -44,8 +45,9 @@ def it_is_made_once_and_used_again_until_its_recipe_changes(tmp_path: Path) -> N
     assert ensure(recipe, state, Making(say=said.append)) == python
     assert said == []
     (venv,) = listed(state)
-    assert (venv.name, venv.python) == ("planted=1.0", python)
+    assert (venv.name, venv.folder / "bin" / "python") == ("planted=1.0", python)
     assert venv.size_mb > 1
+    assert venv.holds == recipe.requirements
     assert "Installing collected packages: planted" in venv.folder.with_name(f"{venv.folder.name}.log").read_text()
 
 
@@ -64,7 +66,7 @@ def it_refuses_packages_that_nobody_asked_for(tmp_path: Path) -> None:
         (wheel(tmp_path, "torch", needs=f"nvidia_cublas_cu13 @ file://{needed}"),),
         refusal=pip.Refusal(pip.CUDA_PACKAGES, "Name an index with CPU builds."),
     )
-    with pytest.raises(VenvProblem, match=r"would bring nvidia-cublas-cu13 1\.0\. Name an index with CPU builds\."):
+    with pytest.raises(NotHere, match=r"would bring nvidia-cublas-cu13 1\.0\. Name an index with CPU builds\."):
         ensure(recipe, tmp_path / "state")
     assert listed(tmp_path / "state") == ()
 
@@ -104,7 +106,8 @@ def planted(state: Path, name: str, used_days_ago: float, size_mb: float) -> Pat
     stamp = time.time() - used_days_ago * 86400
     os.utime(folder / "last_used", (stamp, stamp))
     (folder / "made.json").write_text(
-        f'{{"name": "{name}", "made_at": "2026-01-01T00:00:00+00:00", "size_mb": {size_mb}, "requirements": []}}'
+        f'{{"name": "{name}", "made_at": "2026-01-01T00:00:00+00:00", "size_mb": {size_mb},'
+        ' "holds": [], "whole": "bin/python"}'
     )
     return folder
 
