@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kronos_health.alerts import recording
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks import candidates
+from kronos_health.checks.context import CheckError, Context, require_known
 from kronos_health.checks.observations import probes as observations
 from kronos_health.checks.pulse import pulse
+from kronos_health.checks.sites import run_on_site
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import (
     Comparison,
     Environment,
@@ -24,8 +27,6 @@ from kronos_health.probe.claim import target_device
 from kronos_health.probe.interpreter import TargetProblem
 from kronos_health.probe.plan import PlanError, plan
 from kronos_health.probe.progress import ProgressListener
-from kronos_health.probe.supervisor import run_probe as supervise
-from kronos_health.probe.variants import find_variant
 from kronos_health.revisit.comparison import compare
 from kronos_health.store import probe_history, probes
 from kronos_health.store.database import reading, writing
@@ -35,13 +36,14 @@ EAGER = "eager"
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What to probe; ``None`` means what the settings say."""
+    """What to probe, and in which environments; ``None`` means what the settings say."""
 
     targets: tuple[str, ...] | None = None
     variants: tuple[str, ...] | None = None
     iterations: int | None = None
     regimes: tuple[str, ...] | None = None
     rehearse: bool | None = None
+    candidates: tuple[str, ...] = (PRODUCTION,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,10 @@ class CampaignSummary:
 
 
 def plan_probes(context: Context, request: ProbeRequest) -> tuple[ProbeSpec, ...]:
-    """The probes a request comes to. Raises :class:`CheckError` for an unknown target, variant or regime."""
+    """The probes a request comes to.
+
+    Raises :class:`CheckError` for an unknown target, variant or regime, and for a candidate that is none.
+    """
 
     def device(name: str) -> str | None:
         settings = context.settings
@@ -75,10 +80,14 @@ def plan_probes(context: Context, request: ProbeRequest) -> tuple[ProbeSpec, ...
         except TargetProblem:
             return None  # its probe is planned, and will say why it could not be made
 
+    targets = request.targets or context.settings.probe.targets
+    for name in targets:
+        require_known("target", name, context.settings.targets)
     try:
         return plan(
             context.settings,
             device,
+            candidates=candidates.resolve(context, request.candidates, targets),
             targets=request.targets,
             variants=request.variants,
             iterations=request.iterations,
@@ -108,7 +117,11 @@ def run_probe(
     on_progress: ProgressListener | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> ProbeSummary:
-    """Run one probe; each iteration is committed as it ends. Whatever the model does is an outcome, not an error."""
+    """Run one probe; each iteration is committed as it ends. Whatever the model does is an outcome, not an error.
+
+    So is an environment that cannot be made: the probe's row says why.
+    """
+    spec = replace(spec, candidate=candidates.settled(context, spec.candidate, spec.target))
     with pulse(context, "probe", f"{spec.target}/{spec.variant}"[:64]) as state:
         with writing(context.engine) as connection:
             probe_id = probes.open_probe(connection, campaign_id, spec, context.now())
@@ -117,18 +130,7 @@ def run_probe(
             with writing(context.engine) as connection:
                 probes.record_iteration(connection, probe_id, iteration, environment)
 
-        settings = context.settings
-        result = supervise(
-            spec,
-            find_variant(spec.variant),
-            settings.targets[spec.target],
-            settings.probe,
-            settings.state_dir,
-            context.clock,
-            on_progress=on_progress,
-            on_iteration=keep,
-            should_stop=should_stop or (lambda: False),
-        )
+        result = run_on_site(context, campaign_id, spec, keep, on_progress, should_stop or (lambda: False))
         _close(context, probe_id, result)
         if not result.outcome.about_the_model:
             state.attention(f"{result.outcome.value}: {_message(result)}")

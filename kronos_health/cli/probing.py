@@ -8,6 +8,7 @@ from kronos_health.checks.context import Context
 from kronos_health.checks.probing import CampaignSummary, ProbeRequest, probe, rehearsals
 from kronos_health.cli.common import out, prepared_context
 from kronos_health.cli.progress import ProbeProgress
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Outcome, ProbeKind
 
 Names = list[str]
@@ -29,10 +30,20 @@ def probe_command(
     rehearse: bool | None = typer.Option(
         None, "--rehearse/--no-rehearse", help="also under the emulated lifetime rule"
     ),
+    candidate: Names = typer.Option(
+        [],
+        "--candidate",
+        help="also in another environment: torch=2.15.0, torch=latest, kronos=upstream/main, python=/path, or several "
+        "of them joined by commas; may be repeated",
+    ),
+    production: bool = typer.Option(
+        True, "--production/--no-production", help="in production's own environment, candidates or not"
+    ),
 ) -> None:
     """Run probes and store what happened. Exit status 1 when a measured probe did not pass."""
     context = prepared_context()
-    request = ProbeRequest(_some(target), _variants(variant), iterations or None, _some(regime), rehearse)
+    places = (*([PRODUCTION] if production or not candidate else []), *candidate)
+    request = ProbeRequest(_some(target), _variants(variant), iterations or None, _some(regime), rehearse, places)
     summary = _run(context, request)
     _show(summary)
     measured = [record for record in summary.probes if record.kind is ProbeKind.MEASURED]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import EvaluationSpec, ProbeKind, ProbeSpec, Regime
 from kronos_health.probe.variants import UnknownVariant, Variant, find_variant
 from kronos_health.settings.models import Settings
@@ -19,32 +21,58 @@ def plan(
     settings: Settings,
     device_of_target: Callable[[str], str | None],
     *,
+    candidates: Mapping[str, Sequence[str]] | None = None,
     targets: Sequence[str] | None = None,
     variants: Sequence[str] | None = None,
     iterations: int | None = None,
     regimes: Sequence[str] | None = None,
     rehearse: bool | None = None,
 ) -> tuple[ProbeSpec, ...]:
-    """The probes to run, in order: per target eager first, then the other variants, then the rehearsals.
+    """The probes to run, in order: per target and candidate eager first, then the other variants, then the rehearsals.
 
-    ``None`` means what the settings say. ``device_of_target`` gives ``cpu``, ``cuda``, or ``None`` for a target whose
-    interpreter cannot be asked: its measured probes are planned, and will say so. Compiled variants are rehearsed too
-    where they would run on the CPU (``probe.rehearse``), or as ``rehearse`` says. Raises :class:`PlanError`.
+    ``candidates`` names the environments of each target (default: production's only). ``None`` means what the settings
+    say. ``device_of_target`` gives ``cpu``, ``cuda``, or ``None`` for a target whose interpreter cannot be asked: its
+    measured probes are planned, and will say so. Compiled variants are rehearsed too where they would run on the CPU
+    (``probe.rehearse``), or as ``rehearse`` says. Raises :class:`PlanError`.
     """
     chosen = _known_targets(settings, targets or settings.probe.targets)
     ways = _known_variants(variants or settings.probe.variants)
     windows = [_regime(name) for name in dict.fromkeys(regimes or settings.probe.regimes)]
     specs: list[ProbeSpec] = []
     for target in chosen:
+        rehearses = _rehearses(settings, rehearse, device_of_target(target))
         measured = iterations or settings.probe.iterations
-        for variant, regime in product(ways, windows):
-            specs.append(_spec(settings, target, variant, regime, ProbeKind.MEASURED, measured))
-        if not _rehearses(settings, rehearse, device_of_target(target)):
-            continue
         rehearsed = iterations or settings.probe.rehearsal_iterations
-        for variant, regime in product((way for way in ways if way.compiled), windows):
-            specs.append(_spec(settings, target, variant, regime, ProbeKind.REHEARSED, rehearsed))
+        for candidate in (candidates or {}).get(target, (PRODUCTION,)):
+            place = Place(settings, target, candidate)
+            for variant, regime in product(ways, windows):
+                specs.append(place.spec(variant, regime, ProbeKind.MEASURED, measured))
+            for variant, regime in product((way for way in ways if way.compiled and rehearses), windows):
+                specs.append(place.spec(variant, regime, ProbeKind.REHEARSED, rehearsed))
     return tuple(specs)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A target in one environment."""
+
+    settings: Settings
+    target: str
+    candidate: str
+
+    def spec(self, variant: Variant, regime: Regime, kind: ProbeKind, iterations: int) -> ProbeSpec:
+        """One probe of it."""
+        return ProbeSpec(
+            target=self.target,
+            variant=variant.name,
+            candidate=self.candidate,
+            kind=kind,
+            regime=regime,
+            iterations=iterations,
+            predictions=self.settings.probe.predictions,
+            seed=self.settings.probe.seed,
+            evaluation=evaluation_of(self.settings),
+        )
 
 
 def evaluation_of(settings: Settings) -> EvaluationSpec:
@@ -58,21 +86,6 @@ def evaluation_of(settings: Settings) -> EvaluationSpec:
         pred_len=wanted.pred_len,
         sample_count=wanted.sample_count,
         max_context=wanted.max_context,
-    )
-
-
-def _spec(
-    settings: Settings, target: str, variant: Variant, regime: Regime, kind: ProbeKind, iterations: int
-) -> ProbeSpec:
-    return ProbeSpec(
-        target=target,
-        variant=variant.name,
-        kind=kind,
-        regime=regime,
-        iterations=iterations,
-        predictions=settings.probe.predictions,
-        seed=settings.probe.seed,
-        evaluation=evaluation_of(settings),
     )
 
 

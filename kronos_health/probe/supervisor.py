@@ -59,6 +59,7 @@ class Assignment:
     should_stop: Callable[[], bool]
     worker: Path
     find_gpu: FindGpu
+    holding: tuple[HeldLock, ...]
 
 
 def run_probe(
@@ -74,23 +75,26 @@ def run_probe(
     should_stop: Callable[[], bool] = lambda: False,
     worker: Path = WORKER,
     find_gpu: FindGpu = NvmlGpu.open,
+    holding: tuple[HeldLock, ...] = (),
 ) -> ProbeResult:
     """Run a probe; whatever goes wrong with child, target or GPU is an outcome and not an exception.
 
     ``on_iteration`` is called as each iteration ends, before the next one starts, so that a kill loses at most the one
     that runs. ``should_stop`` is asked about ten times a second; then the running iteration is dropped and the probe
     is ``skipped``. An iteration that fails for want of a working worker (not about the model) ends the probe: the next
-    would fail the same way. Exceptions of the caller's own listeners and KeyboardInterrupt end the child and go on up.
+    would fail the same way. ``holding`` are locks of what the child uses, e.g. a candidate's environment: they stay
+    held until everything below this process has ended, even when it is killed. Exceptions of the caller's own listeners
+    and KeyboardInterrupt end the child and go on up.
     """
     state_dir = state_dir.absolute()
     listeners = (on_progress, on_iteration, should_stop)
-    run = _ProbeRun(Assignment(spec, variant, target, probe, state_dir, clock, *listeners, worker, find_gpu))
+    run = _ProbeRun(Assignment(spec, variant, target, probe, state_dir, clock, *listeners, worker, find_gpu, holding))
     with contextlib.ExitStack() as stack:
         try:
             run.prepare(stack)
             run.run_iterations()
         except TargetProblem as problem:
-            return run.result(Outcome.WORKER_ERROR, Failure("TargetProblem", str(problem)))
+            return run.result(Outcome.WORKER_ERROR, Failure(type(problem).__name__, str(problem)))
         except Skipped as skipped:
             return run.result(Outcome.SKIPPED, reason=str(skipped))
     outcome, failure = probe_outcome(run.iterations, spec.iterations)
@@ -105,7 +109,7 @@ class _ProbeRun:
         self.environment: Environment | None = None
         self.noise: dict[str, None] = {}
         self.gpu: Gpu | None = None
-        self.locks: list[HeldLock] = []
+        self.locks: list[HeldLock] = list(assignment.holding)
         self.stuck = False  # a process could not be ended: nothing more is started beside it
 
     def prepare(self, stack: contextlib.ExitStack) -> None:
