@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kronos_health.alerts import recording
-from kronos_health.checks import candidates
+from kronos_health.checks import candidates, trials
 from kronos_health.checks.context import CheckError, Context, require_known
 from kronos_health.checks.observations import probes as observations
 from kronos_health.checks.pulse import pulse
@@ -23,6 +23,7 @@ from kronos_health.domain.probes import (
     ProbeResult,
     ProbeSpec,
 )
+from kronos_health.domain.revisit import Trial
 from kronos_health.probe.claim import target_device
 from kronos_health.probe.interpreter import TargetProblem
 from kronos_health.probe.plan import PlanError, plan
@@ -60,11 +61,12 @@ class ProbeSummary:
 
 @dataclass(frozen=True, slots=True)
 class CampaignSummary:
-    """The probes of a campaign in the order they ran, and how variants compare with eager."""
+    """The probes of a campaign in the order they ran, how variants compare with eager, what candidates came to."""
 
     campaign_id: str
     probes: tuple[ProbeRecord, ...]
     comparisons: tuple[Comparison, ...]
+    trials: tuple[Trial, ...] = ()
 
 
 def plan_probes(context: Context, request: ProbeRequest) -> tuple[ProbeSpec, ...]:
@@ -140,7 +142,7 @@ def run_probe(
 def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
     """Compare every compiled probe with eager of the same campaign and regime, and close the campaign.
 
-    Running it again replaces the same comparisons.
+    What its candidates came to is told where that is news. Running it again replaces the same comparisons.
     """
     with reading(context.engine) as connection:
         done = tuple(reversed(probe_history.probes_of_campaign(connection, campaign_id)))
@@ -155,7 +157,8 @@ def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
             probes.record_comparison(connection, campaign_id, comparison, context.now())
             comparisons.append(comparison)
         probes.finish_campaign(connection, campaign_id, context.now())
-    return CampaignSummary(campaign_id, done, tuple(comparisons))
+        tried = trials.tell(context, connection, done)
+    return CampaignSummary(campaign_id, done, tuple(comparisons), tried)
 
 
 def probe(

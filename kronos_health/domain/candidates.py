@@ -17,6 +17,7 @@ PRODUCTION = "production"
 LATEST = "latest"
 LONGEST = 128  # of the column it is stored in
 _KEYS = ("torch", "kronos", "python")
+_WORDS = {"torch": "torch", "kronos": "Kronos", "python": "the interpreter"}
 _PART_END = re.compile(r",(?=\s*[a-z]+\s*=)")
 _VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9]+([.-][a-z0-9]+)*)?")
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@+-]*")  # no leading dash: git would take it for an option
@@ -41,6 +42,12 @@ class Candidate:
         """The one way to write it: what is stored, shown, and typed."""
         parts = [f"{key}={value}" for key in _KEYS if (value := getattr(self, key)) is not None]
         return ",".join(parts) or PRODUCTION
+
+    @property
+    def words(self) -> str:
+        """The same for people: ``torch 2.15.0 and Kronos 4f1c2ab01234``."""
+        parts = [f"{_WORDS[key]} {value}" for key in _KEYS if (value := getattr(self, key)) is not None]
+        return " and ".join(parts) or "production's environment"
 
     @property
     def moving(self) -> bool:
@@ -86,6 +93,14 @@ def parse_candidate(text: str) -> Candidate:
     if len(candidate.name) > LONGEST:
         raise CandidateError(f"{text!r} is longer than {LONGEST} characters; a link can make the path shorter")
     return candidate
+
+
+def candidate_words(name: str) -> str:
+    """The words of a stored name; one that nobody can read stays as it is."""
+    try:
+        return parse_candidate(name).words
+    except CandidateError:
+        return name
 
 
 def _checked(text: str, key: str, value: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as _replace
+from dataclasses import replace
 from pathlib import Path
 
 from kronos_health.domain.candidates import Candidate
@@ -35,12 +35,14 @@ def checkout_of(target: Target, settings: Settings) -> Path | None:
 
 def unfit_because(candidate: Candidate, name: str, settings: Settings) -> str | None:
     """Why target ``name`` cannot be tried in ``candidate``, or ``None`` when it can."""
-    if candidate.kronos is None or checkout_of(settings.targets[name], settings) is not None:
+    target = settings.targets[name]
+    if candidate.torch is not None and not requirements_of(target):
+        return f"nobody says what the target {name} needs besides torch: set targets.{name}.requirements"
+    if candidate.kronos is None or checkout_of(target, settings) is not None:
         return None
-    loader = settings.targets[name].loader
-    if loader == _PACKAGED:
+    if target.loader == _PACKAGED:
         return f"the target {name} has no checkout to take revisions from: set upstream.kronos_checkout"
-    return f"the target {name} (loader {loader}) does not take its model's code from the Kronos checkout"
+    return f"the target {name} (loader {target.loader}) does not take its model's code from the Kronos checkout"
 
 
 def on_checkout(target: Target, tree: Path) -> Target:
@@ -53,7 +55,7 @@ def recipe_of(candidate: Candidate, target: Target, settings: Settings, has_gpu:
     python = Path(candidate.python) if candidate.python else target.interpreter
     wanted = f"{settings.upstream.torch_package}=={candidate.torch}"
     return Recipe(
-        name=_replace(candidate, kronos=None).name,
+        name=replace(candidate, kronos=None).name,
         requirements=(wanted, *requirements_of(target)),
         python=python,
         extra_index=settings.candidates.index,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,9 @@ _ELSEWHERE = frozenset(
 )
 _STEP = re.compile(r"(?:Collecting|Downloading|Building wheel for|Installing collected packages:) .*")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+_ASKED = re.compile(r"\s+(?:The user requested|\S+ \S+ depends on) ")
 _EXIT_GRACE_SECONDS = 30.0
+_TELL_SECONDS = 5.0
 _LONGEST = 300
 
 
@@ -64,7 +67,7 @@ def install(python: Path, requirements: Sequence[str], options: Sequence[str], b
     """``pip install`` into the environment of ``python``. Raises :class:`PipFailed`."""
     wanted = " ".join(requirements)
     bench.making.say(f"installing {wanted}")
-    _run([*_pip(python, bench), "install", *options, "--", *requirements], bench, f"pip install {wanted}")
+    _run([*_pip(python), "install", *options, "--", *requirements], bench, f"pip install {requirements[0]}")
 
 
 def refuse_unwanted(
@@ -73,8 +76,8 @@ def refuse_unwanted(
     """Raise :class:`Unwanted` when pip would bring what ``refusal`` names; nothing is installed by asking."""
     bench.making.say(f"asking pip what {' '.join(requirements)} would bring")
     report = bench.scratch / "report.json"
-    question = ["install", "--dry-run", "--quiet", "--report", str(report), *options, "--", *requirements]
-    _run([*_pip(python, bench), *question], bench, f"pip install --dry-run {' '.join(requirements)}")
+    question = ["install", "--dry-run", "--report", str(report), *options, "--", *requirements]
+    _run([*_pip(python), *question], bench, f"pip install --dry-run {requirements[0]}")
     unwanted = unwanted_packages(json.loads(report.read_text("utf-8")), refusal.packages)
     if unwanted:
         more = f" and {len(unwanted) - 3} more" if len(unwanted) > 3 else ""
@@ -103,6 +106,7 @@ def pip_environment(parent: Mapping[str, str], scratch: Path) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "TMPDIR": str(scratch),
         "PYTHONSAFEPATH": "1",
+        "PYTHONUNBUFFERED": "1",
         "PIP_USER": "0",
         "PIP_NO_INPUT": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -110,25 +114,25 @@ def pip_environment(parent: Mapping[str, str], scratch: Path) -> dict[str, str]:
     }
 
 
-def _pip(python: Path, bench: Bench) -> list[str]:
-    return [str(python), "-m", "pip", "--log", str(bench.log)]
+def _pip(python: Path) -> list[str]:
+    return [str(python), "-m", "pip"]
 
 
 class _Watch(Conversation):
-    """Tells of pip's steps as its log grows."""
+    """Tells of pip's steps as its log grows, but not of each of many small ones."""
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._place = bench.log.stat().st_size if bench.log.exists() else 0
-        self._last = ""
+        self._step, self._told_at = "", time.monotonic()
 
     def tick(self, pid: int) -> bool:
         del pid
-        for line in self._new_lines():
-            found = _STEP.search(line)
-            if found and found.group() != self._last:
-                self._last = found.group()
-                self._bench.making.say(one_line(self._last, 100))
+        found = [match.group() for line in self._new_lines() if (match := _STEP.search(line))]
+        self._step = found[-1] if found else self._step
+        if self._step and time.monotonic() - self._told_at >= _TELL_SECONDS:
+            self._bench.making.say(one_line(self._step, 100))
+            self._step, self._told_at = "", time.monotonic()
         return self._bench.making.should_stop()
 
     def _new_lines(self) -> list[str]:
@@ -145,23 +149,29 @@ class _Watch(Conversation):
 def _run(argv: Sequence[str], bench: Bench, what: str) -> None:
     if bench.making.should_stop():
         raise Stopped
-    command = Command(tuple(argv), pip_environment(os.environ, bench.scratch), bench.scratch)
+    # The guard gives a child's standard output to nobody: the shell gives it to the log, and is the program then.
+    logged = ("/bin/sh", "-c", 'exec "$@" >> "$0"', str(bench.log), *argv)
+    command = Command(logged, pip_environment(os.environ, bench.scratch), bench.scratch)
     limits = Limits(bench.seconds_left(), None, _EXIT_GRACE_SECONDS)
     end = run_child(command, limits, _Watch(bench), (bench.lock.descriptor,))
+    with bench.log.open("a", encoding="utf-8") as log:
+        log.write(end.stderr_tail)
     if end.stopped is StopReason.ASKED:
         raise Stopped
     if end.exit_status != 0:
-        raise PipFailed(f"{one_line(what, 120)} failed: {why(end)}")
+        raise PipFailed(f"{what} failed: {why(end, bench.log.read_text('utf-8', 'replace'))}")
 
 
-def why(end: ChildEnd) -> str:
-    """Why a step failed, in pip's own words where it has some."""
+def why(end: ChildEnd, log: str) -> str:
+    """Why a step failed, in pip's own words where it has some; ``log`` is what it wrote on its standard output."""
     if end.start_error:
         return end.start_error
     if end.stopped is StopReason.DEADLINE:
         return "it did not end in the time it has"
     lines = [line.strip() for line in end.stderr_tail.splitlines() if line.strip()]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    if len(errors) > 1 and errors[-1].startswith("ResolutionImpossible"):  # its story is told before, on both streams
+        errors = [f"{errors[-2]} {' '.join(line.strip() for line in log.splitlines() if _ASKED.match(line))}"]
     reason = (errors or lines or [end.signal or f"exit status {end.exit_status}"])[-1]
     unanswered = " (a package index did not answer)" if "Retrying (Retry(" in end.stderr_tail else ""
     return one_line(reason) + unanswered

@@ -73,8 +73,7 @@ def decide(history: History, previous: Decision | None, rules: Revisit, now: dat
     """Weigh the history of ``history.target`` at ``now``. ``previous`` only keeps a proposed variant from wavering."""
     arms = arms_of(history)
     terms = Terms(rules, now, current_fingerprint(arms))
-    tried = variants_tried(arms)
-    standings = {(arm.variant, arm.candidate): standing(arm, tried) for arm in arms}
+    standings = {(arm.variant, arm.candidate): standing(arm, variants_tried(arms, arm.candidate)) for arm in arms}
     cases = [
         _case(arm, standings[arm.variant, arm.candidate], history, terms)
         for arm in arms
@@ -260,7 +259,7 @@ def _next_step(target: str, chosen: Case | None, leading: Case | None, triggers:
             return f"{probe}  # on a host with CUDA, after updating production to {trigger.mended_by}"
     for trigger in triggers:
         if trigger.untried:
-            return f"{probe}  # on a host with CUDA, with {trigger.untried}"
+            return f"{probe} --candidate {trigger.untried}  # on a host with CUDA"
     if leading.iterations.state is CriterionState.MET and leading.accuracy.value.startswith("void"):
         return f"{probe}  # after setting targets.{target}.weights and tokenizer"
     if leading.failed:

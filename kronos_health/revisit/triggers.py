@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
+from kronos_health.domain.candidates import PRODUCTION, candidate_words, of_commit, of_release
 from kronos_health.domain.probes import Outcome
 from kronos_health.domain.revisit import (
     Criterion,
@@ -23,7 +24,7 @@ from kronos_health.domain.revisit import (
     RevisionFacts,
 )
 from kronos_health.domain.upstream import Look
-from kronos_health.revisit.arms import EAGER, PRODUCTION, Arm, arms_of, inadmissible_because
+from kronos_health.revisit.arms import EAGER, Arm, arms_of, inadmissible_because
 from kronos_health.revisit.criteria import (
     MET,
     NOT_MET,
@@ -39,7 +40,10 @@ _SHORT = 12
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A criterion, and what to act on: a release or revision nobody tried, or one that mends it but is not deployed."""
+    """A criterion, and what to act on: a release or revision nobody tried, or one that mends it but is not deployed.
+
+    ``untried`` is the name of the candidate to try, ``mended_by`` says in words what production would be updated to.
+    """
 
     criterion: Criterion
     untried: str | None = None
@@ -59,8 +63,9 @@ def _trigger(name: CriterionName, threshold: str, finding: _Finding) -> Trigger:
     criterion = Criterion(
         name, None, judgement.state, judgement.value, threshold, judgement.explanation, judgement.evidence
     )
-    untried = finding.subject if judgement.state is UNKNOWN else None
-    return Trigger(criterion, untried, finding.subject if judgement.state is MET else None)
+    untried = finding.candidate if judgement.state is UNKNOWN else None
+    mended_by = candidate_words(finding.candidate) if finding.candidate and judgement.state is MET else None
+    return Trigger(criterion, untried, mended_by)
 
 
 def _judge_releases(history: History, terms: Terms, reference: Version | None) -> _Finding:
@@ -81,7 +86,8 @@ def _judge_releases(history: History, terms: Terms, reference: Version | None) -
     for release, attempt in reversed(tried):
         if attempt.passing:
             return _passed(f"torch {release.version}", attempt, _release_evidence(release))
-    return _not_passed(f"torch {newest.version}", tried[-1][1], _release_evidence(newest))
+    candidate = of_release(newest.version).name
+    return _not_passed(f"torch {newest.version}", candidate, tried[-1][1], _release_evidence(newest))
 
 
 def kronos_update(history: History, terms: Terms) -> Trigger:
@@ -109,15 +115,17 @@ def _judge_revision(history: History, terms: Terms, failing: str | None) -> _Fin
         return _nothing_newer("the newest is the one that fails", history.revision_look, (row,))
     attempt = _attempt(history, terms, _runs_revision(revisions))
     name = f"revision {remote.commit[:_SHORT]}"
-    return _passed(name, attempt, row) if attempt.passing else _not_passed(name, attempt, row)
+    if attempt.passing:
+        return _passed(name, attempt, row)
+    return _not_passed(name, of_commit(remote.commit).name, attempt, row)
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """A judgement, and the release or revision it is about, where it is about one."""
+    """A judgement, and the candidate that is to be tried or that passed, where there is one."""
 
     judgement: Judgement
-    subject: str | None = None
+    candidate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +159,18 @@ def _attempt(history: History, terms: Terms, belongs: Callable[[ProbeFacts], boo
 def _passed(subject: str, attempt: _Attempt, row: Evidence) -> _Finding:
     name = attempt.passing.name if attempt.passing else ""
     told = f"{name} passes with {subject} on CUDA"
-    in_production = attempt.passing is not None and attempt.passing.candidate == PRODUCTION
+    candidate = attempt.passing.candidate if attempt.passing else PRODUCTION
     judgement = Judgement(MET, f"{subject} passes", told, (row, *attempt.evidence))
-    return _Finding(judgement, None if in_production else subject)
+    return _Finding(judgement, None if candidate == PRODUCTION else candidate)
 
 
-def _not_passed(subject: str, attempt: _Attempt, row: Evidence) -> _Finding:
+def _not_passed(subject: str, candidate: str, attempt: _Attempt, row: Evidence) -> _Finding:
     rows = (row, *attempt.evidence)
     if attempt.failing:
         told = f"{subject} was tried and fails too ({'; '.join(attempt.failing)})"
-        return _Finding(Judgement(NOT_MET, f"{subject} fails", told, rows), subject)
+        return _Finding(Judgement(NOT_MET, f"{subject} fails", told, rows), candidate)
     told = f"{subject} was not tried on CUDA to a conclusion"
-    return _Finding(Judgement(UNKNOWN, f"{subject}, untried", told, rows), subject)
+    return _Finding(Judgement(UNKNOWN, f"{subject}, untried", told, rows), candidate)
 
 
 def _unknown(value: str, explanation: str, *evidence: Evidence) -> _Finding:

@@ -110,7 +110,7 @@ class DescribeTorchRelease:
     def it_makes_the_untried_release_the_next_step(self) -> None:
         decision = judged(joined(BROKEN, releases=RELEASES, release_look=SEEN, production_torch="2.13.0"))
         assert decision.next_step == (
-            "kronos-health probe --target kronos --variant all  # on a host with CUDA, with torch 2.15.0"
+            "kronos-health probe --target kronos --variant all --candidate torch=2.15.0  # on a host with CUDA"
         )
 
     def it_makes_the_mending_release_the_next_step(self) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.logs import Severity
 from kronos_health.domain.probes import Outcome, ProbeKind, ProbeResult
+from kronos_health.revisit.trials import NOT_MADE
 
 
 def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Observation | None:
     """ "Compiled broken again": said only of a measured, compiled probe of a variant that has passed before.
 
-    Returns ``None`` for rehearsals, for eager, and for a variant that never passed: "still broken" is no news.
+    Returns ``None`` for rehearsals, for eager, and for a variant that never passed: "still broken" is no news; and for
+    a candidate, which production does not run: what came of that is told as a trial.
     """
     spec = result.spec
     if spec.kind is not ProbeKind.MEASURED or spec.variant == "eager" or not passed_before:
+        return None
+    if spec.candidate != PRODUCTION:
         return None
     if not result.outcome.about_the_model:
         state = ObservationState.UNKNOWN
@@ -41,18 +46,25 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
 
 
 def of_probing(probe_id: str, result: ProbeResult) -> Observation:
-    """Whether probing itself works: a skipped or failed probe says nothing of the model, and somebody must know."""
+    """Whether probing itself works: a skipped or failed probe says nothing of the model, and somebody must know.
+
+    A candidate is one watched thing with all its variants: they fail together where its environment cannot be made. One
+    that is not made here on purpose is no failure.
+    """
     spec = result.spec
-    broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED}
+    candidate = spec.candidate != PRODUCTION
+    on_purpose = result.failure is not None and result.failure.error_class == NOT_MADE
+    broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED} and not on_purpose
     reason = result.skipped_reason or (result.failure.message if result.failure else "") or "no reason given"
     return Observation(
         kind=AlertKind.CHECKER_UNHEALTHY,
-        key=f"probe/{spec.target}/{spec.variant}/{spec.kind.value}",
+        key=f"probe/{spec.target}/{spec.candidate if candidate else f'{spec.variant}/{spec.kind.value}'}",
         state=ObservationState.BAD if broken else ObservationState.GOOD,
         severity=Severity.WARNING,
-        title=f"The probe of {spec.target} ({spec.variant}) could not be made",
+        title=f"The probe of {spec.target} ({spec.candidate if candidate else spec.variant}) could not be made",
         summary=reason.splitlines()[0][:500] if broken else "Probing works.",
-        next_step=f"kronos-health probe --target {spec.target} --variant {spec.variant}",
+        next_step=f"kronos-health probe --target {spec.target} --variant {spec.variant}"
+        + (f" --candidate {spec.candidate}" if candidate else ""),
         facts=(Fact("Outcome", result.outcome.value),),
         evidence=(f"probe:{probe_id}",),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from kronos_health.domain import candidates
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
 from kronos_health.domain.upstream import Drift, Release, Revision
@@ -19,8 +20,8 @@ def of_release(release: Release) -> Observation:
         title=f"{release.package} {release.version} is out",
         summary="A release may carry the fix of the CUDA graph reuse bug (revisit criterion 1). "
         "The criterion is met only when a compiled probe on it passes.",
-        next_step=f"pip install {release.package}=={release.version} in the target's environment, then: "
-        "kronos-health probe --variant compiled",
+        next_step=f"kronos-health probe --variant all --candidate {candidates.of_release(release.version).name}"
+        "  # on a host with CUDA",
         facts=(Fact("Release", release.version),),
     )
 
@@ -35,7 +36,8 @@ def of_revision(revision: Revision, checked_out: str | None) -> Observation:
         title=f"{revision.repository} was updated: {revision.subject}",
         summary="The checkout or its remote moved (revisit criterion 2). "
         "The criterion is met only when a compiled probe of the new revision passes.",
-        next_step="kronos-health probe --variant compiled",
+        next_step=f"kronos-health probe --variant all --candidate {candidates.of_commit(revision.commit).name}"
+        "  # on a host with CUDA",
         facts=(
             Fact("Commit", revision.commit[:12]),
             Fact("Where", revision.ref),
