@@ -96,6 +96,8 @@ def _show(summary: CampaignSummary) -> None:
     from kronos_health.history.tables import probe_table
 
     out.print(probe_table(summary.probes, summary.comparisons))
+    for trial in summary.trials:
+        out.print(f"{trial.target} with {trial.candidate}: {trial.verdict}. {trial.explanation}", markup=False)
 
 
 def _some(names: Names) -> tuple[str, ...] | None:
