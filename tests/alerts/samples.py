@@ -65,13 +65,26 @@ OBSERVATIONS: dict[AlertKind, Observation] = {
         _bad(
             AlertKind.TORCH_RELEASE, "2.14.0", _INFO, "torch 2.14.0 is out",
             "Production has 2.13.0. A probe with the new release tells whether compiled works.",
-            "kronos-health probe --candidate torch==2.14.0", facts=(Fact("Installed", "2.13.0"),),
+            "kronos-health probe --variant all --candidate torch=2.14.0", facts=(Fact("Installed", "2.13.0"),),
         ),
         _bad(
             AlertKind.KRONOS_UPDATED, "4f1c2ab", _INFO, "Kronos has 3 new commits",
             "model/module.py changed: RMSNorm.forward, the failing frame of the baseline.",
-            "kronos-health probe --target kronos", evidence=("upstream_commit:0199-9",),
+            "kronos-health probe --variant all --candidate kronos=4f1c2ab01234", evidence=("upstream_commit:0199-9",),
             facts=(Fact("Newest", "4f1c2ab Clone the output of RMSNorm"),),
+        ),
+        _bad(
+            AlertKind.CANDIDATE_TRIED, "kronos/torch=2.15.0/fixed with opt-in compiled_whole_step", _INFO,
+            "Compiled kronos with torch 2.15.0: fixed with opt-in compiled_whole_step",
+            "With torch 2.15.0, compiled_whole_step passes on CUDA (compiled: 0 of 5, graph_reuse; "
+            "compiled_whole_step: 5 in a row).",
+            "kronos-health probe --target kronos --variant all --candidate torch=2.15.0 --no-production",
+            facts=(
+                Fact("Verdict", "fixed with opt-in compiled_whole_step"), Fact("Candidate", "torch=2.15.0"),
+                Fact("compiled", "0 of 5, graph_reuse"), Fact("compiled_whole_step", "5 in a row"),
+                Fact("In production's environment", "0 of 5, graph_reuse"),
+            ),
+            evidence=("probe:0199-8", "probe:0199-9"),
         ),
         _bad(
             AlertKind.SETTINGS_DRIFT, ".env.compile:KRONOS_COMPILE", _WARNING, "KRONOS_COMPILE=1 is set",
