@@ -54,10 +54,12 @@ def rehearse_command(
     target: Names = typer.Option([], "--target", "-t", help="target, may be repeated"),
     variant: Names = typer.Option([], "--variant", "-v", help="variant, or all; may be repeated"),
     iterations: int = typer.Option(1, "--iterations", "-n", min=1, help="fresh processes per rehearsal"),
+    candidate: Names = typer.Option([], "--candidate", help="in this environment instead; may be repeated"),
 ) -> None:
     """Say what CUDA graphs would do, without a GPU. A rehearsal is never evidence. Exit status 1 when one fails."""
     context = prepared_context()
-    request = ProbeRequest(_some(target), _variants(variant), iterations, None, rehearse=True)
+    places = tuple(candidate) or (PRODUCTION,)
+    request = ProbeRequest(_some(target), _variants(variant), iterations, None, rehearse=True, candidates=places)
     summary = _run(context, request, only_rehearsals=True)
     _show(summary)
     raise typer.Exit(0 if all(record.outcome is Outcome.PASSED for record in summary.probes) else 1)

@@ -111,7 +111,7 @@ def _checked(text: str, key: str, value: str) -> str:
         raise CandidateError(f"{text!r}: {value!r} is no revision; write kronos=upstream/main, a tag or a commit")
     if key == "python" and (not value.startswith("/") or not value.isprintable()):
         raise CandidateError(f"{text!r}: {value!r} is no absolute path; write python=/path/to/bin/python")
-    return value
+    return value[:SHORT_COMMIT] if key == "kronos" and _COMMIT.fullmatch(value) else value
 
 
 def _what_is(key: str) -> str:

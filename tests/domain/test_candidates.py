@@ -26,6 +26,7 @@ from kronos_health.domain.candidates import (
         ("torch=latest", "torch=latest"),
         ("kronos=upstream/main", "kronos=upstream/main"),
         ("kronos=v1.2", "kronos=v1.2"),
+        ("kronos=4f1c2ab012345678", "kronos=4f1c2ab01234"),
         ("python=/srv/py, with comma/bin/python", "python=/srv/py, with comma/bin/python"),
         ("kronos=upstream/main,torch=2.15.0", "torch=2.15.0,kronos=upstream/main"),
         ("python=/p/python, torch=latest", "torch=latest,python=/p/python"),
