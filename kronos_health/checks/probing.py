@@ -175,6 +175,8 @@ def probe(
         summary = run_probe(context, campaign_id, spec, on_progress)
         if on_done is not None:
             on_done(summary)
+    if any(spec.candidate != PRODUCTION for spec in specs):
+        candidates.prune(context)
     return finish_campaign(context, campaign_id)
 
 

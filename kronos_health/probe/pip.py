@@ -34,6 +34,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _ASKED = re.compile(r"\s+(?:The user requested|\S+ \S+ depends on) ")
 _EXIT_GRACE_SECONDS = 30.0
 _TELL_SECONDS = 5.0
+_LAST_LINES = 6
 _LONGEST = 300
 
 
@@ -172,7 +173,8 @@ def why(end: ChildEnd, log: str) -> str:
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     if len(errors) > 1 and errors[-1].startswith("ResolutionImpossible"):  # its story is told before, on both streams
         errors = [f"{errors[-2]} {' '.join(line.strip() for line in log.splitlines() if _ASKED.match(line))}"]
-    reason = (errors or lines or [end.signal or f"exit status {end.exit_status}"])[-1]
+    said = " ".join(line.strip() for line in log.splitlines()[-_LAST_LINES:])  # Debian's venv complains there
+    reason = (errors or lines or [end.signal or said or f"exit status {end.exit_status}"])[-1]
     unanswered = " (a package index did not answer)" if "Retrying (Retry(" in end.stderr_tail else ""
     return one_line(reason) + unanswered
 

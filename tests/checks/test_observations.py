@@ -12,7 +12,7 @@ from kronos_health.domain.alerts import AlertKind, ObservationState
 from kronos_health.domain.logs import Gap, Severity
 from kronos_health.domain.probes import Failure, Frame, Outcome, ProbeKind, ProbeResult, ProbeSpec
 from kronos_health.domain.revisit import Confidence, Criterion, CriterionName, CriterionState, Decision, Mode
-from kronos_health.domain.upstream import Drift, DriftKind, Release
+from kronos_health.domain.upstream import Drift, DriftKind, Release, Revision
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 WATCHED = {
@@ -147,3 +147,28 @@ def it_says_the_digest_once_a_week() -> None:
     monday, sunday = datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 29, tzinfo=UTC)
     keys = {checker.of_week(at, ["EAGER."], [], 0).key for at in (monday, sunday)}
     assert keys == {"2026-W48"}
+
+
+class DescribeCandidateObservations:
+    TORCH = ProbeSpec("kronos", "compiled", "torch=2.15.0")
+
+    def it_calls_no_candidate_broken_again(self) -> None:
+        failed = ProbeResult(self.TORCH, Outcome.GRAPH_REUSE, NOW, NOW, None, ())
+        assert probes.of_variant("id", failed, passed_before=True) is None
+
+    def it_watches_a_candidate_as_one_thing(self) -> None:
+        reason = Failure("KeepingProblem", "the environment torch=2.15.0 cannot be made: no index answered")
+        seen = probes.of_probing("id", ProbeResult(self.TORCH, Outcome.WORKER_ERROR, NOW, NOW, None, (), reason))
+        assert (seen.key, seen.state) == ("probe/kronos/torch=2.15.0", ObservationState.BAD)
+        assert seen.next_step == "kronos-health probe --target kronos --variant compiled --candidate torch=2.15.0"
+
+    def it_alarms_nobody_about_what_is_not_made_here_on_purpose(self) -> None:
+        reason = Failure("NotHere", "it would bring CUDA packages")
+        skipped = ProbeResult(self.TORCH, Outcome.SKIPPED, NOW, NOW, None, (), reason, skipped_reason=reason.message)
+        assert probes.of_probing("id", skipped).state is ObservationState.GOOD
+
+    def it_names_the_candidate_of_news_in_the_next_step(self) -> None:
+        step = upstream.of_release(Release("torch", "2.15.0")).next_step
+        assert step == "kronos-health probe --variant all --candidate torch=2.15.0  # on a host with CUDA"
+        commit = Revision("kronos", "4f1c2ab0123456789", None, "fix", "upstream/main", False)
+        assert "--candidate kronos=4f1c2ab01234 " in upstream.of_revision(commit, None).next_step

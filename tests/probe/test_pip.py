@@ -46,7 +46,12 @@ The conflict is caused by:
     ],
 )  # fmt: skip
 def it_tells_why_in_pips_own_words(end: ChildEnd, told: str) -> None:
-    assert why(end, CONFLICT) == told
+    assert why(end, CONFLICT if "Cannot install" in end.stderr_tail else "") == told
+
+
+def it_looks_at_the_log_when_nothing_was_said_on_stderr() -> None:
+    log = "The virtual environment was not created successfully because ensurepip is not\navailable.\n"
+    assert why(ended(), log).startswith("The virtual environment was not created successfully because ensurepip is not")
 
 
 def it_shows_no_password_of_an_index() -> None:
