@@ -12,6 +12,7 @@ import pytest
 
 from kronos_health.checks import probing, trials
 from kronos_health.checks.probing import ProbeRequest
+from kronos_health.checks.revisiting import revisit
 from kronos_health.domain.probes import (
     Environment,
     EvaluationSpec,
@@ -20,7 +21,7 @@ from kronos_health.domain.probes import (
     ProbeResult,
     ProbeSpec,
 )
-from kronos_health.domain.revisit import Mode
+from kronos_health.domain.revisit import CriterionName, CriterionState, Mode
 from kronos_health.domain.upstream import Release
 from kronos_health.store import probes as probe_store
 from kronos_health.store import upstream
@@ -107,15 +108,23 @@ def it_tells_each_verdict(make_context: MakeContext, rows: Rows, stock: Outcome,
     assert messages(rows) == [f"Compiled kronos with torch 2.15.0: {verdict}"]
 
 
-@on_sqlite
-def it_never_proposes_for_production_what_passed_elsewhere(make_context: MakeContext) -> None:
-    from kronos_health.checks.revisiting import revisit
-
+def it_meets_the_first_criterion_by_a_pass_in_the_candidate_alone(make_context: MakeContext, clock: Clock) -> None:
     context = make_context()
+    release(context, clock, "2.13.0", "2.15.0")
+
+    def state() -> CriterionState:
+        (decision,) = revisit(context)
+        assert decision.mode is Mode.EAGER, "what passes elsewhere is not proposed for production"
+        return next(one.state for one in decision.criteria if one.name is CriterionName.TORCH_RELEASE)
+
     campaign(context, "production", {"eager": Outcome.PASSED, STOCK: Outcome.GRAPH_REUSE})
-    campaign(context, NAME, {"eager": Outcome.PASSED, STOCK: Outcome.PASSED})
-    (decision,) = revisit(context)
-    assert decision.mode is Mode.EAGER
+    assert state() is CriterionState.UNKNOWN
+    campaign(context, NAME, {"eager": Outcome.PASSED, STOCK: Outcome.GRAPH_REUSE})
+    assert state() is CriterionState.NOT_MET
+    campaign(context, NAME, {"eager": Outcome.PASSED, MENDED: Outcome.PASSED})
+    assert state() is CriterionState.MET
+    clock.move(days=30)
+    assert state() is CriterionState.MET, "a release does not change"
 
 
 @on_sqlite
