@@ -12,7 +12,7 @@ import pytest
 
 from tests.airflow.conftest import Home, run_program
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(600)]
 
 
 def plant_news(home: Home) -> None:
@@ -35,26 +35,24 @@ def states(run: dict[str, Any]) -> dict[str, str]:
     return {name: task["state"] for name, task in run["tasks"].items()}
 
 
-def it_starts_one_run_for_news_and_none_the_second_time(home: Home) -> None:
+def it_starts_one_run_for_news(home: Home) -> None:
     plant_news(home)
-    orders = json.dumps([("kronos_upstream_watch", {}), ("kronos_upstream_watch", {})])
-    first, second = run_program("tests.airflow.run_dags", home, orders)
-    assert (first["state"], second["state"]) == ("success", "success")
-    assert states(first)["try_news[0]"] == "success"
-    assert states(second)["try_news"] == "skipped"
+    (run,) = run_program("tests.airflow.run_dags", home, json.dumps([("kronos_upstream_watch", {})]), timeout=500)
+    assert run["state"] == "success"
+    assert states(run)["try_news[0]"] == "success"
     ((run_id, conf),) = ordered_runs(home)
     assert run_id == "trial__torch-2.99.0__1"
     assert (conf["candidates"], conf["targets"], conf["production"]) == (["torch=2.99.0"], ["kronos"], False)
     assert {"eager", "compiled"} <= set(conf["variants"])
 
 
-def it_probes_in_the_candidates_of_the_form_and_tells_what_they_came_to(home: Home) -> None:
+def it_probes_in_the_candidates_of_the_form_alone(home: Home) -> None:
     name = f"python={sys.executable}"
-    form = {"candidates": [name], "production": False, "variants": ["eager", "compiled"], "rehearse": "never"}
-    (run,) = run_program("tests.airflow.run_dags", home, json.dumps([("kronos_compile_probe", form)]), timeout=290)
+    form = {"candidates": [name], "production": False, "variants": ["eager"], "rehearse": "always"}
+    (run,) = run_program("tests.airflow.run_dags", home, json.dumps([("kronos_compile_probe", form)]), timeout=500)
     assert run["state"] == "success"
     labels = [task["label"] for task_id, task in run["tasks"].items() if task_id.startswith("probe[")]
-    assert sorted(labels) == [f"kronos compiled ({name})", f"kronos eager ({name})"]
+    assert labels == [f"kronos eager ({name})"]
     with sqlite3.connect(home.history) as history:
         found = history.execute("SELECT candidate, outcome FROM probe WHERE NOT imported").fetchall()
-    assert {candidate for candidate, _ in found} == {name}
+    assert found == [(name, "passed")]

@@ -31,7 +31,7 @@ size = "tiny"
 """
 
 
-def say(folder: Path, *arguments: str, timeout: float = 1500) -> subprocess.CompletedProcess[str]:
+def say(folder: Path, *arguments: str, timeout: float = 2700) -> subprocess.CompletedProcess[str]:
     """Run the command in ``folder`` with its own state."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("KRONOS_HEALTH")}
     done = subprocess.run(
@@ -73,7 +73,7 @@ def it_stores_why_an_interpreter_cannot_be_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(3400)
 def it_probes_in_an_environment_made_by_pip_and_keeps_it(tmp_path: Path) -> None:
     index = f'\n[candidates]\nindex = "{os.environ.get("TORCH_INDEX", "")}"\n'
     (tmp_path / "kronos_health.toml").write_text(SETTINGS + index)
