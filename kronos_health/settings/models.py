@@ -120,6 +120,13 @@ class Target(Section):
         (), description="what a candidate's environment needs besides torch; default: what the loader needs"
     )
 
+    @field_validator("loader")
+    @classmethod
+    def _is_a_loader(cls, value: str) -> str:
+        if value not in LOADERS and not _FACTORY.fullmatch(value):
+            raise ValueError("is no loader")
+        return value
+
 
 class Candidates(Section):
     """Environments other than production's, made to try targets in."""
@@ -142,13 +149,6 @@ class Candidates(Section):
     def _without_password(cls, value: str) -> str:
         if "@" in value.partition("://")[2].partition("/")[0]:
             raise ValueError("must carry no user or password: those belong into pip's own configuration")
-        return value
-
-    @field_validator("loader")
-    @classmethod
-    def _is_a_loader(cls, value: str) -> str:
-        if value not in LOADERS and not _FACTORY.fullmatch(value):
-            raise ValueError("is no loader")
         return value
 
 
