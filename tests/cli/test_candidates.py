@@ -79,7 +79,7 @@ def it_probes_in_an_environment_made_by_pip_and_keeps_it(tmp_path: Path) -> None
     (tmp_path / "kronos_health.toml").write_text(SETTINGS + index)
     asked = ("probe", "--no-production", "--candidate", "torch==2.13.0", "--no-rehearse")
     said = say(tmp_path, *asked)
-    if "would bring" in said.stdout:
+    if "is not made here" in said.stdout:
         pytest.skip("this machine's pip has no CPU build of torch 2.13.0; set TORCH_INDEX to an index that has")
     eager, compiled = probes(tmp_path)
     assert (eager["variant"], eager["outcome"], eager["candidate"]) == ("eager", "passed", "torch=2.13.0")
