@@ -12,6 +12,9 @@ Candidates are environments other than production's: another torch, another Kron
 GPU is waited for. `kronos_upstream_watch` triggers a run for each release and revision that it sees, once, and `finish`
 says what came of it: fixed by default, fixed with opt-in, or still broken.
 
+A task that was killed and tries again, or is cleared, goes on with its probe at the first iteration that is missing;
+what was measured is not measured again. Clearing a whole run that had finished measures anew.
+
 By hand: *Trigger*, and choose targets, variants and iterations; what is left empty is as configured. On the command
 line: `kronos-health probe`.
 """
@@ -86,6 +89,12 @@ with DAG(
             title="Rehearse",
             description="run compiled variants also under the emulated lifetime rule of CUDA graphs",
         ),
+        "ignore_blackout": Param(
+            False,
+            type="boolean",
+            title="Ignore blackout windows",
+            description="probe now, also in the hours that [[probe.blackout]] leaves to production",
+        ),
     },
 ) as dag:
     campaign = task(task_id="begin")(tasks.begin)()
@@ -96,11 +105,13 @@ with DAG(
                 task_id="plan",
                 execution_timeout=timedelta(seconds=2 * settings.candidates.make_deadline_seconds + 900),
                 **building.placed(queue),
-            )(tasks.plan)(targets=list(targets))
+            )(tasks.plan)(targets=list(targets), campaign_id=campaign)
             probe = ProbeOperator.partial(
                 task_id="probe",
                 campaign_id=campaign,
                 pool=building.GPU_POOL,
+                # After a kill on another host its last sign of life must be older than the lease.
+                retry_delay=timedelta(seconds=90),
                 map_index_template="{{ task.label }}",
                 # The net under the deadline that every iteration has of its own.
                 execution_timeout=timedelta(seconds=settings.probe.iteration_deadline_seconds * MOST_ITERATIONS + 600),

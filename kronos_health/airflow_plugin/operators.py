@@ -42,8 +42,9 @@ class ProgressLog:
 class ProbeOperator(BaseOperator):
     """Runs one probe of a campaign.
 
-    Whatever the probe finds is a row and the task succeeds; it fails only when probing itself could not be done. Made
-    to be mapped over the specs that ``tasks.plan`` returns.
+    Whatever the probe finds is a row and the task succeeds; it fails only when probing itself could not be done. A task
+    that was killed, stopped or cleared goes on with its own probe when it runs again. Made to be mapped over the specs
+    that ``tasks.plan`` returns.
 
     :param campaign_id: id of the campaign the probe belongs to.
     :param spec: a :class:`~kronos_health.domain.probes.ProbeSpec` as JSON values.
@@ -73,9 +74,9 @@ class ProbeOperator(BaseOperator):
 
         self._stopping = threading.Event()
         die_with_parent()
-        with opened(context["dag_run"]) as opened_context:
+        with opened(context["dag_run"]) as checks:
             done = run_probe(
-                opened_context,
+                checks.ignoring_blackout() if context["params"].get("ignore_blackout") else checks,
                 self.campaign_id,
                 specs.from_json(self.spec),
                 on_progress=ProgressLog(self.log.info).show,

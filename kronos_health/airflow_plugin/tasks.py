@@ -28,10 +28,12 @@ def opened(dag_run: Any) -> Iterator[Context]:
     """A context of the use cases for the task of ``dag_run``.
 
     What trying again cannot mend (settings, schema, an unknown name) becomes ``AirflowFailException`` with its one
-    line; a database that is away for a moment stays what it is, so that Airflow tries again.
+    line; a database that is away for a moment, or a probe that a process elsewhere may still hold, stays what it is, so
+    that Airflow tries again.
     """
     from airflow.sdk.exceptions import AirflowFailException
 
+    from kronos_health.checks.campaigns import ProbeHeld
     from kronos_health.checks.context import CheckError, Origin, open_context
     from kronos_health.settings.errors import SettingsError
     from kronos_health.store.errors import CursorMoved, DatabaseUnreachable, StoreError
@@ -43,27 +45,31 @@ def opened(dag_run: Any) -> Iterator[Context]:
             yield context
         finally:
             context.engine.dispose()
-    except (DatabaseUnreachable, CursorMoved):
+    except (DatabaseUnreachable, CursorMoved, ProbeHeld):
         raise
     except (SettingsError, StoreError, CheckError) as error:
         raise AirflowFailException(str(error)) from error
 
 
 def begin(dag_run: Any = None) -> str:
-    """Open a campaign and return its id."""
+    """Open a campaign and return its id; a cleared task goes on with the one its run has not finished."""
     from kronos_health.checks.probing import start_campaign
 
     with opened(dag_run) as context:
         return str(start_campaign(context))
 
 
-def plan(targets: list[str], params: Mapping[str, Any] | None = None, dag_run: Any = None) -> list[Summary]:
+def plan(
+    targets: list[str], campaign_id: str, params: Mapping[str, Any] | None = None, dag_run: Any = None
+) -> list[Summary]:
     """The probes to run on this worker: of the targets asked for in the form, those in ``targets``.
 
-    What their candidates need is made here, before a GPU is waited for.
+    They become the campaign's plan; planning again, in a cleared task, returns the same. What their candidates need is
+    made here, before a GPU is waited for.
     """
     from kronos_health.airflow_plugin.specs import to_json
     from kronos_health.checks import candidates
+    from kronos_health.checks.campaigns import planned
     from kronos_health.checks.probing import ProbeRequest, plan_probes
 
     asked = dict(params or {})
@@ -80,7 +86,7 @@ def plan(targets: list[str], params: Mapping[str, Any] | None = None, dag_run: A
             rehearse={"always": True, "never": False}.get(asked.get("rehearse", "")),
             candidates=_places(asked),
         )
-        specs = plan_probes(context, request)
+        specs = planned(context, campaign_id, plan_probes(context, request))
         for problem in candidates.prepare(context, [(spec.target, spec.candidate) for spec in specs], log.info):
             log.warning("%s", problem)
     for spec in specs:

@@ -8,6 +8,7 @@ from kronos_health.domain.alerts import AlertKind, AlertPolicy
 from kronos_health.settings.models import Alerts
 
 _HOUR = 3600.0
+_WEEK = 168 * _HOUR
 
 
 def policy_for(kind: AlertKind, alerts: Alerts) -> AlertPolicy:
@@ -47,6 +48,11 @@ def _recurring(alerts: Alerts) -> AlertPolicy:
     )
 
 
+def _slow(_alerts: Alerts) -> AlertPolicy:
+    """A slower model hurts nobody at once. That two probes in a row saw it is decided where figures are judged."""
+    return AlertPolicy(remind_seconds=_WEEK, update_seconds=None)
+
+
 _POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
     AlertKind.GRAPH_REUSE: _graph_reuse,
     AlertKind.COMPILED_BROKEN: _standing,
@@ -61,6 +67,8 @@ _POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
     AlertKind.LOG_ERRORS: _recurring,
     AlertKind.LOG_GAP: _recurring,
     AlertKind.LOG_HISTORY: _notice,
+    AlertKind.FIGURE_REGRESSION: _slow,
+    AlertKind.FIGURE_IMPROVED: _notice,
     AlertKind.CHECKER_UNHEALTHY: _standing,
     AlertKind.DIGEST: _notice,
 }

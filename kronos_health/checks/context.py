@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
@@ -41,6 +41,11 @@ class Context:
     def now(self) -> datetime:
         """The current time, aware UTC."""
         return self.clock()
+
+    def ignoring_blackout(self) -> Context:
+        """The same, for a person who wants probes to run now, whatever hours ``[[probe.blackout]]`` keeps free."""
+        probe = self.settings.probe.model_copy(update={"blackout": ()})
+        return replace(self, settings=self.settings.model_copy(update={"probe": probe}))
 
 
 def utc_now() -> datetime:

@@ -12,7 +12,7 @@ from kronos_health.checks.observations import checker as observations
 from kronos_health.checks.pulse import pulse
 from kronos_health.probe.kept import Removed
 from kronos_health.store import alerts as alert_store
-from kronos_health.store import outbox, probe_history, probes, retention
+from kronos_health.store import outbox, plans, probe_history, probes, retention
 from kronos_health.store.database import reading, writing
 from kronos_health.store.retention import Forgotten
 
@@ -47,6 +47,9 @@ def _reap(context: Context, before: datetime) -> tuple[str, ...]:
         lost = tuple(record.probe_id for record in probe_history.open_probes(connection, before))
     with writing(context.engine) as connection:
         probes.mark_lost(connection, lost, context.now())
+        for line in plans.abandoned(connection, before):
+            if line.claim is not None:
+                plans.release(connection, line.claim, context.now(), f"killed: {line.holder} gave no more sign of life")
     return lost
 
 

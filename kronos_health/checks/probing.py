@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from kronos_health.alerts import recording
-from kronos_health.checks import candidates, trials
+from kronos_health.checks import campaigns, candidates, trials
 from kronos_health.checks.context import CheckError, Context, require_known
+from kronos_health.checks.figures import watch_figures
 from kronos_health.checks.observations import probes as observations
+from kronos_health.checks.places import EnvironmentChanged, Place
 from kronos_health.checks.pulse import pulse
 from kronos_health.checks.sites import run_on_site
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import (
     Comparison,
-    Environment,
-    Iteration,
     Outcome,
     ProbeKind,
     ProbeRecord,
@@ -29,7 +29,7 @@ from kronos_health.probe.interpreter import TargetProblem
 from kronos_health.probe.plan import PlanError, plan
 from kronos_health.probe.progress import ProgressListener
 from kronos_health.revisit.comparison import compare
-from kronos_health.store import probe_history, probes
+from kronos_health.store import plans, probe_history, probes
 from kronos_health.store.database import reading, writing
 
 EAGER = "eager"
@@ -105,11 +105,9 @@ def rehearsals(specs: tuple[ProbeSpec, ...]) -> tuple[ProbeSpec, ...]:
     return tuple(spec for spec in specs if spec.kind is ProbeKind.REHEARSED)
 
 
-def start_campaign(context: Context) -> str:
-    """Open a campaign and return its id."""
-    origin = context.origin
-    with writing(context.engine) as connection:
-        return probes.start_campaign(connection, origin.name, context.now(), origin.dag_id, origin.run_id)
+def start_campaign(context: Context, specs: tuple[ProbeSpec, ...] = ()) -> str:
+    """Open a campaign with its plan and return its id."""
+    return campaigns.start(context, specs)
 
 
 def run_probe(
@@ -119,34 +117,59 @@ def run_probe(
     on_progress: ProgressListener | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> ProbeSummary:
-    """Run one probe; each iteration is committed as it ends. Whatever the model does is an outcome, not an error.
+    """Measure one probe of the campaign's plan, or what is missing of it. Whatever the model does is an outcome.
 
-    So is an environment that cannot be made: the probe's row says why.
+    Each iteration is committed as it ends. Raises ``ProbeHeld`` when another process measures it now.
     """
-    spec = replace(spec, candidate=candidates.settled(context, spec.candidate, spec.target))
+    with campaigns.held(context, campaign_id, [spec]) as hold:
+        return _run_held(context, hold, spec, on_progress, should_stop)
+
+
+def _run_held(
+    context: Context,
+    hold: campaigns.Hold,
+    spec: ProbeSpec,
+    on_progress: ProgressListener | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> ProbeSummary:
+    place = hold.place(spec)
+    if place.measured:
+        return _summary_of(context, spec, place.probe_id)
     with pulse(context, "probe", f"{spec.target}/{spec.variant}"[:64]) as state:
-        with writing(context.engine) as connection:
-            probe_id = probes.open_probe(connection, campaign_id, spec, context.now())
-
-        def keep(iteration: Iteration, environment: Environment | None) -> None:
-            with writing(context.engine) as connection:
-                probes.record_iteration(connection, probe_id, iteration, environment)
-
-        result = run_on_site(context, campaign_id, spec, keep, on_progress, should_stop or (lambda: False))
-        _close(context, probe_id, result)
+        result = _measure(context, place, spec, on_progress, should_stop or (lambda: False))
+        _close(context, place, result)
         if not result.outcome.about_the_model:
             state.attention(f"{result.outcome.value}: {_message(result)}")
-    return ProbeSummary(probe_id, spec, result.outcome, result.passed, spec.iterations, _message(result))
+    return ProbeSummary(place.probe_id, spec, result.outcome, result.passed, spec.iterations, _message(result))
+
+
+def _measure(
+    context: Context,
+    place: Place,
+    spec: ProbeSpec,
+    on_progress: ProgressListener | None,
+    should_stop: Callable[[], bool],
+) -> ProbeResult:
+    earlier = place.earlier
+    while True:
+        try:
+            told = place.watched(on_progress)
+            return run_on_site(context, place.campaign_id, spec, place.keep, told, should_stop, earlier)
+        except EnvironmentChanged as change:
+            earlier = place.start_anew(change)
 
 
 def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
     """Compare every compiled probe with eager of the same campaign and regime, and close the campaign.
 
-    What its candidates came to is told where that is news. Running it again replaces the same comparisons.
+    Then hold the figures of what passed against those of before, and tell what its candidates came to where that is
+    news. Running it again replaces the same comparisons.
     """
-    with reading(context.engine) as connection:
-        done = tuple(reversed(probe_history.probes_of_campaign(connection, campaign_id)))
+    replaced = campaigns.superseded(context, campaign_id)
     with writing(context.engine) as connection:
+        plans.lock_campaign(connection, campaign_id)
+        found = reversed(probe_history.probes_of_campaign(connection, campaign_id))
+        done = tuple(record for record in found if record.probe_id not in replaced)
         comparisons = []
         for baseline, candidate in _to_compare(done):
             pairs = probe_history.prediction_pairs(connection, baseline.probe_id, candidate.probe_id)
@@ -158,6 +181,7 @@ def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
             comparisons.append(comparison)
         probes.finish_campaign(connection, campaign_id, context.now())
         tried = trials.tell(context, connection, done)
+    watch_figures(context, campaign_id)
     return CampaignSummary(campaign_id, done, tuple(comparisons), tried)
 
 
@@ -170,14 +194,38 @@ def probe(
 ) -> CampaignSummary:
     """Plan, run and compare: the whole campaign in this process. ``choose`` narrows the plan (rehearsals only)."""
     specs = choose(plan_probes(context, request))
-    campaign_id = start_campaign(context)
-    for spec in specs:
-        summary = run_probe(context, campaign_id, spec, on_progress)
-        if on_done is not None:
-            on_done(summary)
-    if any(spec.candidate != PRODUCTION for spec in specs):
-        candidates.prune(context)
-    return finish_campaign(context, campaign_id)
+    return _run_campaign(context, start_campaign(context, specs), specs, on_progress, on_done)
+
+
+def resume(
+    context: Context,
+    standing: campaigns.Standing,
+    on_progress: ProgressListener | None = None,
+    on_done: Callable[[ProbeSummary], None] | None = None,
+) -> CampaignSummary:
+    """Go on with a campaign (see ``campaigns.to_resume``) by its stored plan, and close it.
+
+    Raises ``ProbeHeld`` when another process measures it now.
+    """
+    specs = tuple(line.spec for line in standing.plan)
+    return _run_campaign(context, standing.campaign.campaign_id, specs, on_progress, on_done)
+
+
+def _run_campaign(
+    context: Context,
+    campaign_id: str,
+    specs: tuple[ProbeSpec, ...],
+    on_progress: ProgressListener | None,
+    on_done: Callable[[ProbeSummary], None] | None,
+) -> CampaignSummary:
+    with campaigns.held(context, campaign_id) as hold:
+        for spec in specs:
+            summary = _run_held(context, hold, spec, on_progress)
+            if on_done is not None:
+                on_done(summary)
+        if any(spec.candidate != PRODUCTION for spec in specs):
+            candidates.prune(context)
+        return finish_campaign(context, campaign_id)
 
 
 def last_probe_at(context: Context, target: str) -> datetime | None:
@@ -192,10 +240,22 @@ def last_probe_at(context: Context, target: str) -> datetime | None:
     return next(found, None)
 
 
-def _close(context: Context, probe_id: str, result: ProbeResult) -> None:
+def _summary_of(context: Context, spec: ProbeSpec, probe_id: str) -> ProbeSummary:
+    """What a probe that is done already came to."""
+    with reading(context.engine) as connection:
+        record = probe_history.probe_record(connection, probe_id)
+    if record is None or record.outcome is None:
+        raise CheckError(f"the probe {probe_id} is gone from the history.")
+    message = record.skipped_reason or (record.failure.message if record.failure else None)
+    return ProbeSummary(probe_id, spec, record.outcome, record.passed, record.requested, message)
+
+
+def _close(context: Context, place: Place, result: ProbeResult) -> None:
     """Outcome and what it means for alerts, in one transaction."""
+    probe_id = place.probe_id
     spec, device = result.spec, result.environment.device if result.environment else None
     with writing(context.engine) as connection:
+        place.close(connection, _message(result) or result.outcome.value)
         probes.close_probe(connection, probe_id, result)
         worked = probe_history.passed_before(
             connection, spec.target, spec.variant, before=result.started_at, device=device

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from kronos_health.checks import candidates
 from kronos_health.checks.context import Context
+from kronos_health.domain.campaigns import Measured
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Failure, Outcome, ProbeRecord, ProbeResult, ProbeSpec
 from kronos_health.probe.kept import KeepingProblem, MakingStopped, NotHere
@@ -16,6 +18,8 @@ from kronos_health.probe.variants import find_variant
 from kronos_health.store import probe_history
 from kronos_health.store.database import reading
 
+TRIED_AGAIN_AFTER = timedelta(hours=1)  # a campaign that is resumed later tries again to make what failed
+
 
 def run_on_site(
     context: Context,
@@ -24,6 +28,7 @@ def run_on_site(
     keep: IterationListener,
     on_progress: ProgressListener | None,
     should_stop: Callable[[], bool],
+    earlier: Measured,
 ) -> ProbeResult:
     """Supervise the probe in its candidate's environment, or say why that is not there."""
     started_at, settings = context.now(), context.settings
@@ -45,6 +50,7 @@ def run_on_site(
                 on_iteration=keep,
                 should_stop=should_stop,
                 holding=site.locks,
+                earlier=earlier,
             )
     except MakingStopped:
         outcome, failure, reason = Outcome.SKIPPED, None, "stopped on request while its environment was made"
@@ -64,12 +70,12 @@ def _site(
         return
     with reading(context.engine) as connection:
         earlier = probe_history.probes_of_campaign(connection, campaign_id)
-    _refuse_again(spec, earlier)
+    _refuse_again(spec, [record for record in earlier if context.now() - record.started_at < TRIED_AGAIN_AFTER])
     with candidates.entered(context, spec.target, spec.candidate, say, should_stop) as site:
         yield site
 
 
-def _refuse_again(spec: ProbeSpec, earlier: tuple[ProbeRecord, ...]) -> None:
+def _refuse_again(spec: ProbeSpec, earlier: Iterable[ProbeRecord]) -> None:
     """What could not be made for one variant is not tried again for the next: pip may take an hour to fail."""
     for record in earlier:
         if (record.target, record.candidate) == (spec.target, spec.candidate) and record.failure is not None:

@@ -50,7 +50,10 @@ def main() -> None:
         errors.print(str(error), style="bold red", highlight=False, markup=False)
         sys.exit(COULD_NOT)
     except KeyboardInterrupt:
-        errors.print("interrupted; what was finished is stored.", style="yellow")
+        errors.print(
+            "interrupted; what was finished is stored. A campaign goes on with: kronos-health probe --resume",
+            style="yellow",
+        )
         sys.exit(130)
     except BrokenPipeError:
         # The reader (head, less) went away: that is its right.

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import typer
 
+from kronos_health.checks.campaigns import to_resume, unfinished
 from kronos_health.checks.context import Context
 from kronos_health.checks.probing import CampaignSummary, ProbeRequest, probe, rehearsals
-from kronos_health.cli.common import out, prepared_context
+from kronos_health.checks.probing import resume as resume_campaign
+from kronos_health.cli.common import errors, out, prepared_context
 from kronos_health.cli.progress import ProbeProgress
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Outcome, ProbeKind
 
 Names = list[str]
+_IGNORE = "run now, also in a window of [[probe.blackout]]"
+
+_RESUME = typer.Option(False, "--resume", help="go on with the newest unfinished campaign, or with CAMPAIGN")
+_CAMPAIGN = typer.Argument(
+    "", help="with --resume: id of the campaign; see kronos-health query campaigns", show_default=False
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -39,12 +47,17 @@ def probe_command(
     production: bool = typer.Option(
         True, "--production/--no-production", help="in production's own environment, candidates or not"
     ),
+    resume: bool = _RESUME,
+    campaign: str = _CAMPAIGN,
+    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
     """Run probes and store what happened. Exit status 1 when a measured probe did not pass."""
-    context = prepared_context()
+    asked = bool(target or variant or iterations or regime or rehearse is not None or candidate)
+    _check_resume(resume, campaign, asked)
+    context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     places = (*([PRODUCTION] if production or not candidate else []), *candidate)
     request = ProbeRequest(_some(target), _variants(variant), iterations or None, _some(regime), rehearse, places)
-    summary = _run(context, request)
+    summary = _resume(context, campaign) if resume else _run(context, request)
     _show(summary)
     measured = [record for record in summary.probes if record.kind is ProbeKind.MEASURED]
     raise typer.Exit(0 if all(record.outcome is Outcome.PASSED for record in measured) else 1)
@@ -55,9 +68,10 @@ def rehearse_command(
     variant: Names = typer.Option([], "--variant", "-v", help="variant, or all; may be repeated"),
     iterations: int = typer.Option(1, "--iterations", "-n", min=1, help="fresh processes per rehearsal"),
     candidate: Names = typer.Option([], "--candidate", help="in this environment instead; may be repeated"),
+    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
     """Say what CUDA graphs would do, without a GPU. A rehearsal is never evidence. Exit status 1 when one fails."""
-    context = prepared_context()
+    context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     places = tuple(candidate) or (PRODUCTION,)
     request = ProbeRequest(_some(target), _variants(variant), iterations, None, rehearse=True, candidates=places)
     summary = _run(context, request, only_rehearsals=True)
@@ -68,12 +82,17 @@ def rehearse_command(
 def benchmark_command(
     iterations: int = typer.Option(5, "--iterations", "-n", min=1, help="fresh processes per mode"),
     target: str = typer.Option("kronos", "--target", "-t", help="target"),
+    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
+    resume: bool = _RESUME,
+    campaign: str = _CAMPAIGN,
 ) -> None:
     """Eager against compiled, with the table and decision of the team's original script."""
     from kronos_health.history.tables import benchmark_table
 
-    context = prepared_context()
-    summary = _run(context, ProbeRequest((target,), ("eager", "compiled"), iterations))
+    _check_resume(resume, campaign)
+    context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
+    request = ProbeRequest((target,), ("eager", "compiled"), iterations)
+    summary = _resume(context, campaign) if resume else _run(context, request)
     out.print(benchmark_table(summary.probes, summary.comparisons, context.settings.revisit))
 
 
@@ -89,7 +108,40 @@ def variants_command() -> None:
     out.print(table)
 
 
+def _check_resume(resume: bool, campaign: str, asked: bool = False) -> None:
+    if campaign and not resume:
+        raise typer.BadParameter(
+            f"{campaign!r} is taken for a campaign to go on with: add --resume", param_hint="CAMPAIGN"
+        )
+    if resume and asked:
+        raise typer.BadParameter(
+            "a campaign goes on by its stored plan: leave out the other options", param_hint="--resume"
+        )
+
+
+def _resume(context: Context, campaign: str) -> CampaignSummary:
+    standing = to_resume(context, campaign or None)
+    out.print(f"Going on with {standing.line}.", highlight=False, markup=False)
+    with ProbeProgress(out) as progress:
+        return resume_campaign(context, standing, progress.show)
+
+
+def _tell_of_unfinished(context: Context) -> None:
+    standing = unfinished(context)
+    if standing is not None and standing.held_by:
+        errors.print(
+            f"{standing.line} runs now ({standing.held_by}); this starts another.", style="yellow", markup=False
+        )
+    elif standing is not None:
+        errors.print(
+            f"{standing.line} was not finished: --resume goes on with it; this starts a new one.",
+            style="yellow",
+            markup=False,
+        )
+
+
 def _run(context: Context, request: ProbeRequest, only_rehearsals: bool = False) -> CampaignSummary:
+    _tell_of_unfinished(context)
     with ProbeProgress(out) as progress:
         return probe(context, request, progress.show, on_done=None, choose=rehearsals if only_rehearsals else tuple)
 

@@ -25,6 +25,8 @@ class AlertKind(StrEnum):
     LOG_ERRORS = "log_errors"  # recompile limit, skipped graphs, CUDA errors and other signatures of the catalogue
     LOG_GAP = "log_gap"
     LOG_HISTORY = "log_history"  # the one digest of a first run
+    FIGURE_REGRESSION = "figure_regression"  # latency, memory or compile time of a passing variant got worse
+    FIGURE_IMPROVED = "figure_improved"
     CHECKER_UNHEALTHY = "checker_unhealthy"
     DIGEST = "digest"
 

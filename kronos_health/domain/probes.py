@@ -113,6 +113,8 @@ class Environment:
     model_shape: str  # e.g. "mini", "base", or the factory's own name
     timing_method: str  # "perf_counter" or "cuda_event"
     protocol_version: int
+    window_shape: str | None = None  # e.g. "256+1 ×8 / 256"; None in rows that do not keep it
+    threads: int | None = None  # None: not fixed by the settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,7 @@ class ProbeResult:
     skipped_reason: str | None = None
     figures: ProbeFigures = field(default_factory=ProbeFigures)
     imported: bool = False  # read from a results file, not run here
+    postponed_until: datetime | None = None  # skipped for a blackout window that ends then
 
     @property
     def passed(self) -> int:

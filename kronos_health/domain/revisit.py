@@ -86,6 +86,7 @@ class VariantStanding:
     candidate: str = "production"
     since: datetime | None = None  # first probe counted: the one after the last change of the fingerprint
     newest_at: datetime | None = None  # last probe counted
+    reset: str | None = None  # what changed when counting began anew, e.g. "torch 2.13.0 → 2.14.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,17 @@ class ProbeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ResetFacts:
+    """The last time that counting of one variant began anew. ``counted_as``: admissible, measured or rehearsed."""
+
+    variant: str
+    candidate: str
+    counted_as: str
+    reset_at: datetime
+    changed: str  # in words, e.g. "torch 2.13.0 → 2.14.1, driver 580 → 590"
+
+
+@dataclass(frozen=True, slots=True)
 class ComparisonFacts:
     """One stored comparison of a variant with eager; ``baseline_probe`` and ``candidate_probe`` are probe ids."""
 
@@ -181,6 +193,7 @@ class History:
 
     target: str
     probes: tuple[ProbeFacts, ...] = ()
+    resets: tuple[ResetFacts, ...] = ()
     comparisons: tuple[ComparisonFacts, ...] = ()
     releases: tuple[ReleaseFacts, ...] = ()
     release_look: Look | None = None  # None: never looked up

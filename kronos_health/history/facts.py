@@ -103,6 +103,30 @@ class StandingFacts:
     admissible: bool
     since: datetime | None
     newest_at: datetime | None
+    reset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FigureFacts:
+    """A row of ``current_figures``; ``change`` and ``regressed_by`` are shares, 0.1 = 10 % more."""
+
+    target: str
+    variant: str
+    candidate: str
+    regime: str
+    device: str
+    figure: str
+    value: float
+    unit: str
+    baseline: float | None
+    change: float | None
+    label: str
+    reason: str
+    sample: int
+    reference: float | None
+    regressed_by: float | None
+    started_at: datetime
+    probe_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +279,7 @@ class TargetView:
     standings: tuple[StandingFacts, ...]
     probes: tuple[ProbeFacts, ...]
     baseline: tuple[ProbeFacts, ...]
+    figures: tuple[FigureFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from sqlalchemy import Connection
 
+from kronos_health.history import figures as over_time
 from kronos_health.history import words
 from kronos_health.history.charts import embedded, latency_chart, outcome_chart
 from kronos_health.history.escaping import printable
@@ -48,6 +49,7 @@ def health_page(
         title=_title(view),
         view=view,
         words=words,
+        over_time=over_time,
         urgent=[alert for alert in view.alerts if alert.severity == "critical"],
         days=DAYS,
         groups={target.name: _groups(target) for target in view.targets},

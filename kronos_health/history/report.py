@@ -8,7 +8,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from kronos_health.history import words
+from kronos_health.history import figures, words
 from kronos_health.history.escaping import block, code, markdown
 from kronos_health.history.facts import (
     CriterionFacts,
@@ -86,6 +86,19 @@ def _summary(target: TargetView) -> Iterator[str]:
         yield from table(
             ("Variant", "Iterations", "MAE", "Latency", "Steady latency", "Memory", "Outcome"), map(_result, group)
         )
+    yield from _figures(target)
+
+
+def _figures(target: TargetView) -> Iterator[str]:
+    """Those that stepped or may have; the rest is counted, and stands in the query ``current_figures``."""
+    if not target.figures:
+        return
+    yield "\n### Figures over time\n"
+    yield f"{figures.summary(target.figures)}."
+    noteworthy = figures.noteworthy(target.figures)
+    if noteworthy:
+        yield ""
+        yield from (f"- {markdown(figures.name(facts))}: {markdown(figures.state(facts))}" for facts in noteworthy)
 
 
 def _result(probe: ProbeFacts) -> list[str]:

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from kronos_health.history import words
+from kronos_health.history import figures, words
 from kronos_health.history.facts import (
     ChannelFacts,
     ProbeFacts,
@@ -29,6 +29,7 @@ _LONGEST_REASON = 280
 _HEADINGS = ("", "", "", "MAE", "mean ms", "steady", "MB")
 _SHOWN_ALERTS = 5
 _SHOWN_DRIFT = 3
+_SHOWN_FIGURES = 4
 
 
 def render_status(view: StatusView) -> RenderableType:
@@ -49,6 +50,11 @@ def _target(target: TargetView, view: StatusView) -> Iterator[RenderableType]:
     probes = (*target.probes, *target.baseline)
     if probes:
         yield _probes(probes, target.standings)
+    if target.figures:
+        yield Text(f"Figures over time: {figures.summary(target.figures)}", style="italic")
+    for facts in figures.noteworthy(target.figures)[:_SHOWN_FIGURES]:
+        style = "yellow" if facts.reference is not None else ""
+        yield _cut(Text(f"  {figures.name(facts)}: {figures.state(facts)}", style=style))
 
 
 def _nothing_yet(what: str) -> Text:

@@ -20,6 +20,7 @@ from kronos_health.history.facts import (
     DecisionFacts,
     DriftFacts,
     EvidenceFacts,
+    FigureFacts,
     FindingFacts,
     LookFacts,
     ProbeFacts,
@@ -100,6 +101,7 @@ def _target(
         standings=standings,
         probes=tuple(own),
         baseline=tuple(probe for probe in baseline if probe.target == name),
+        figures=ask(FigureFacts, "current_figures", target=name),
     )
 
 

@@ -118,9 +118,10 @@ def standing(facts: StandingFacts) -> str:
         text += ", BROKEN"
     elif facts.failed == 0 and total:
         text += f", passes at least {facts.lower_bound:.0%} (95 %)"
-    if not facts.admissible:
-        return f"{text} — not admissible"
-    return text if facts.broken else f"{text}, {facts.confidence}"
+    text += "" if facts.broken or not facts.admissible else f", {facts.confidence}"
+    if facts.reset and facts.since:
+        text += f" (counting since {facts.since:%Y-%m-%d}: {facts.reset})"
+    return text if facts.admissible else f"{text} — not admissible"
 
 
 def criterion_number(name: str) -> int:

@@ -124,7 +124,14 @@ def environment_of(
         model_shape=seen.model_shape,
         timing_method=seen.timing_method,
         protocol_version=PROTOCOL_VERSION,
+        window_shape=_window_shape(evaluation),
+        threads=threads,
     )
+
+
+def _window_shape(evaluation: EvaluationSpec) -> str:
+    asked = f"{evaluation.lookback}+{evaluation.pred_len} ×{evaluation.sample_count}"
+    return f"{asked} / {evaluation.max_context}"
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:

@@ -133,13 +133,30 @@ def foreign_processes(
     return tuple(strangers)
 
 
+def called(pid: int) -> str:
+    """A process for people: its number, and its program's name where this machine knows it."""
+    try:
+        return f"{pid} ({Path(f'/proc/{pid}/comm').read_text().strip()})"
+    except OSError:  # of another container, or it has ended
+        return f"{pid} (not visible from here)"
+
+
 class GpuWatch:
-    """Looks at the GPU now and then while a child runs and keeps what disturbs its figures."""
+    """Looks at the GPU before a child starts and now and then while it runs, and keeps what disturbs its figures."""
 
     def __init__(self, gpu: Gpu, clock: Callable[[], float] = time.monotonic) -> None:
         self._gpu, self._clock = gpu, clock
         self._looked_at = float("-inf")
+        self._before: frozenset[int] = frozenset()
         self.noise: dict[str, None] = {}  # a set that keeps its order
+
+    def look_before(self) -> None:
+        """Note who is there before the child is: nothing of ours runs yet, so that none of them can be taken for it."""
+        try:
+            self._before = self._gpu.processes()
+        except GpuUnavailable as error:
+            self.noise[str(error)] = None
+        self._note(sorted(self._before))
 
     def look(self, own: Callable[[], Iterable[int]]) -> None:
         """Look, when the last look is long enough ago; ``own`` gives the pids of the probe's processes."""
@@ -147,11 +164,14 @@ class GpuWatch:
             return
         self._looked_at = self._clock()
         try:
-            strangers = foreign_processes(self._gpu.processes(), own())
+            strangers = foreign_processes(self._gpu.processes() - self._before, own())
         except GpuUnavailable as error:
             self.noise[str(error)] = None
             return
-        for pid in strangers:
-            self.noise[f"foreign process {pid} on the GPU"] = None
+        self._note(strangers)
         for word in self._gpu.slowdowns():
             self.noise[f"the GPU was slowed down: {word}"] = None
+
+    def _note(self, strangers: Iterable[int]) -> None:
+        for pid in strangers:
+            self.noise[f"foreign process {called(pid)} on the GPU"] = None

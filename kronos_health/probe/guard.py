@@ -10,6 +10,7 @@ started with and that the order does not name, such as locks, stay open until th
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -134,12 +135,12 @@ class Guard:
 
     def _be_a_good_neighbour(self) -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # should the guard itself be killed
-        os.nice(self.nice)
+        os.nice(self.nice)  # the kernel derives the priority of reading and writing from it as well
+        with contextlib.suppress(OSError):  # a batch program does not take the processor from others by waking up
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        try:  # when memory runs short, the kernel takes the probe before it takes production
+        with contextlib.suppress(OSError):  # when memory runs short, the kernel takes the probe before production
             Path("/proc/self/oom_score_adj").write_text("1000")
-        except OSError:
-            return
 
     def _supervisor_wants_the_end(self, wake: int) -> bool:
         readable, _, _ = select.select([0, wake], [], [], LOOK_EVERY_SECONDS)

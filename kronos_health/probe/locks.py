@@ -3,6 +3,10 @@
 ``flock`` belongs to the open file, so handing the descriptor to the guard keeps the lock until the guard has ended
 everything, even when the process that took it is SIGKILLed: a retry beside a zombie finds the GPU taken. (filelock does
 the same locking, but keeps its descriptor to itself.)
+
+Between hosts that share a folder over a network, ``flock`` may hold or not, by how it is mounted. Nothing here needs
+it to: a GPU's lock carries the GPU's own name, and a probe's folder that of its host. Where a file system refuses to
+lock at all, that is an error that says so, never a lock that is not one.
 """
 
 from __future__ import annotations
@@ -49,7 +53,8 @@ def acquire(path: Path, note: str, wait_seconds: float = 0.0, shared: bool = Fal
     """Take the lock file ``path`` and write ``note`` (who holds it) into it.
 
     With ``shared`` many may hold it at once, but nobody who asks for it alone. Raises :class:`LockBusy` when it is not
-    free within ``wait_seconds``, ``OSError`` when the file cannot be made.
+    free within ``wait_seconds``, ``OSError`` when the file cannot be made or its
+    file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -63,6 +68,9 @@ def acquire(path: Path, note: str, wait_seconds: float = 0.0, shared: bool = Fal
                 holder = os.pread(descriptor, 500, 0).decode("utf-8", "replace").strip()
                 os.close(descriptor)
                 raise LockBusy(holder or "another process") from None
+        except OSError as error:
+            os.close(descriptor)
+            raise OSError(error.errno, f"its file system has no locks: {error.strerror}", str(path)) from error
         time.sleep(_POLL_SECONDS)
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, note.encode(), 0)

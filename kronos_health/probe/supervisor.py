@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import kronos_health.probe
+from kronos_health.domain.campaigns import NOTHING_MEASURED, Measured
 from kronos_health.domain.probes import (
     Counters,
     Environment,
@@ -23,7 +24,7 @@ from kronos_health.domain.probes import (
 )
 from kronos_health.probe import figures
 from kronos_health.probe.child import EVENTS_FD, ChildEnd, Command, Conversation, Limits, StopReason, run_child
-from kronos_health.probe.claim import Skipped, choose_device, claimed_gpu, require_room
+from kronos_health.probe.claim import Postponed, Skipped, choose_device, claimed_gpu, require_open, require_room
 from kronos_health.probe.environment import child_environment
 from kronos_health.probe.gpu import FindGpu, Gpu, GpuWatch, NvmlGpu
 from kronos_health.probe.guard import descendants
@@ -41,7 +42,7 @@ from kronos_health.settings.models import Probe, Target
 
 WORKER = Path(kronos_health.probe.__file__).parent / "worker"
 
-IterationListener = Callable[[Iteration, Environment | None], None]
+IterationListener = Callable[[Iteration, Environment | None, tuple[str, ...]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Assignment:
     worker: Path
     find_gpu: FindGpu
     holding: tuple[HeldLock, ...]
+    earlier: Measured
 
 
 def run_probe(
@@ -76,26 +78,31 @@ def run_probe(
     worker: Path = WORKER,
     find_gpu: FindGpu = NvmlGpu.open,
     holding: tuple[HeldLock, ...] = (),
+    earlier: Measured = NOTHING_MEASURED,
 ) -> ProbeResult:
     """Run a probe; whatever goes wrong with child, target or GPU is an outcome and not an exception.
 
-    ``on_iteration`` is called as each iteration ends, before the next one starts, so that a kill loses at most the one
-    that runs. ``should_stop`` is asked about ten times a second; then the running iteration is dropped and the probe
-    is ``skipped``. An iteration that fails for want of a working worker (not about the model) ends the probe: the next
-    would fail the same way. ``holding`` are locks of what the child uses, e.g. a candidate's environment: they stay
-    held until everything below this process has ended, even when it is killed. Exceptions of the caller's own listeners
-    and KeyboardInterrupt end the child and go on up.
+    What was measured ``earlier`` is part of the result and not run again. ``on_iteration`` is called as each iteration
+    ends, with environment and noise so far, before the next one starts, so that a kill loses at most the one that
+    runs. ``should_stop`` is asked about ten times a second, and so is the clock whether a window of ``probe.blackout``
+    has begun; then the running iteration is dropped and the probe is ``skipped``. An iteration that fails for want of
+    a working worker (not about the model) ends the probe: the next would fail the same way. ``holding`` are locks of
+    what the child uses, e.g. a candidate's environment: they stay held until everything below this process has ended,
+    even when it is killed. Exceptions of the caller's own listeners and KeyboardInterrupt end the child and go on up.
     """
     state_dir = state_dir.absolute()
     listeners = (on_progress, on_iteration, should_stop)
-    run = _ProbeRun(Assignment(spec, variant, target, probe, state_dir, clock, *listeners, worker, find_gpu, holding))
+    places = (worker, find_gpu, holding, earlier)
+    run = _ProbeRun(Assignment(spec, variant, target, probe, state_dir, clock, *listeners, *places))
     with contextlib.ExitStack() as stack:
         try:
-            run.prepare(stack)
-            run.run_iterations()
+            if earlier.missing(spec.iterations):
+                run.prepare(stack)
+                run.run_iterations()
         except TargetProblem as problem:
             return run.result(Outcome.WORKER_ERROR, Failure(type(problem).__name__, str(problem)))
         except Skipped as skipped:
+            run.postponed_until = skipped.until if isinstance(skipped, Postponed) else None
             return run.result(Outcome.SKIPPED, reason=str(skipped))
     outcome, failure = probe_outcome(run.iterations, spec.iterations)
     return run.result(outcome, failure)
@@ -105,16 +112,18 @@ class _ProbeRun:
     def __init__(self, assignment: Assignment) -> None:
         self.assignment = assignment
         self.started_at = assignment.clock()
-        self.iterations: list[Iteration] = []
-        self.environment: Environment | None = None
-        self.noise: dict[str, None] = {}
+        self.iterations: list[Iteration] = list(assignment.earlier.iterations)
+        self.environment: Environment | None = None  # of what ran here; whether it is the earlier one, the caller asks
+        self.noise: dict[str, None] = dict.fromkeys(assignment.earlier.noise)
         self.gpu: Gpu | None = None
         self.locks: list[HeldLock] = list(assignment.holding)
         self.stuck = False  # a process could not be ended: nothing more is started beside it
+        self.postponed_until: datetime | None = None
 
     def prepare(self, stack: contextlib.ExitStack) -> None:
         """Find interpreter, device and folders, and claim the GPU. Raises ``TargetProblem`` or ``Skipped``."""
         spec, probe, state_dir = self.assignment.spec, self.assignment.probe, self.assignment.state_dir
+        require_open(probe, spec.kind, self.started_at)
         try:
             self.folders, owner = stack.enter_context(workplace(state_dir))
             self.interpreter = inspect(spec.target, self.assignment.target, state_dir)
@@ -130,17 +139,35 @@ class _ProbeRun:
     def run_iterations(self) -> None:
         """Run all of them, or until there is a reason not to. Raises ``Skipped``."""
         spec = self.assignment.spec
-        for index in range(spec.iterations):
-            if self.assignment.should_stop():
-                raise Skipped(f"stopped on request after {index} of {spec.iterations} iterations")
+        for index in self.assignment.earlier.missing(spec.iterations):
+            if self._should_stop():
+                raise self._stopped()
             if self.gpu is not None:
                 require_room(self.gpu, self.assignment.probe.min_free_gpu_mb)
             iteration = self._run_iteration(index)
             self.iterations.append(iteration)
             if self.assignment.on_iteration is not None:
-                self.assignment.on_iteration(iteration, self.environment)
+                self.assignment.on_iteration(iteration, self.environment, tuple(self.noise))
             if self.stuck or not iteration.outcome.about_the_model:
                 return
+
+    def _blackout(self) -> Postponed | None:
+        try:
+            require_open(self.assignment.probe, self.assignment.spec.kind, self.assignment.clock())
+        except Postponed as postponed:
+            return postponed
+        return None
+
+    def _should_stop(self) -> bool:
+        """On request, or because production's time begins: then also the iteration that runs is given up."""
+        return self.assignment.should_stop() or self._blackout() is not None
+
+    def _stopped(self) -> Skipped:
+        after = f"after {len(self.iterations)} of {self.assignment.spec.iterations} iterations"
+        blackout = self._blackout()
+        if blackout is None:
+            return Skipped(f"stopped on request {after}")
+        return Postponed(f"stopped {after}: {blackout}", blackout.until)
 
     def _run_iteration(self, index: int) -> Iteration:
         spec, probe = self.assignment.spec, self.assignment.probe
@@ -149,13 +176,15 @@ class _ProbeRun:
         child = _Child(
             Transcript(),
             ProgressReport(spec, index, self.assignment.on_progress),
-            self.assignment.should_stop,
+            self._should_stop,
             GpuWatch(self.gpu) if self.gpu is not None else None,
         )
+        if child.gpu is not None:
+            child.gpu.look_before()
         limits = Limits(probe.iteration_deadline_seconds, memory_mb)
         end = run_child(self._command(index), limits, child, tuple(lock.descriptor for lock in self.locks))
         if end.stopped is StopReason.ASKED:
-            raise Skipped(f"stopped on request after {index} of {spec.iterations} iterations")
+            raise self._stopped()
         self._note_environment(child.said)
         self._note_noise(child, end, cpu_noise(cpu_before, CpuSnapshot.take(), index + 1))
         expected = Expectation(
@@ -184,6 +213,7 @@ class _ProbeRun:
             argv=(self.interpreter.path, str(assignment.worker), "--spec", str(path), "--events-fd", EVENTS_FD),
             env=child_environment(os.environ, self.folders),
             cwd=self.folders.scratch,
+            nice=assignment.probe.nice,
         )
 
     def _note_environment(self, said: Transcript) -> None:
@@ -215,12 +245,13 @@ class _ProbeRun:
             outcome=outcome,
             started_at=self.started_at,
             finished_at=self.assignment.clock(),
-            environment=self.environment,
-            iterations=tuple(self.iterations),
+            environment=self.environment or self.assignment.earlier.environment,
+            iterations=tuple(sorted(self.iterations, key=lambda iteration: iteration.index)),
             failure=failure,
             noise=tuple(self.noise),
             skipped_reason=reason,
             figures=figures.of_probe(self.iterations),
+            postponed_until=self.postponed_until,
         )
 
 

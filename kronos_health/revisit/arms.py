@@ -6,12 +6,15 @@ What counts as evidence is decided here, in one place:
 * a rehearsal or a CPU figure is shown and never counts;
 * what was imported counts as a failure until something newer was measured, but it is stale from the start, and an
   imported compiled success counts for nothing: nobody checked that it really ran compiled.
+
+Iterations are counted by the view ``v_probe_count``, which follows the same rules; ``v_confidence`` adds them up for
+people as :func:`standing` does for the decision. A test over random histories holds the two together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from kronos_health.domain.probes import CacheState, Outcome, ProbeKind, Regime
@@ -44,6 +47,14 @@ class Arm:
     admissible: bool
     probes: tuple[ProbeFacts, ...]
     others: tuple[ProbeFacts, ...] = ()
+    reset: str | None = None  # what changed when counting began anew
+
+    @property
+    def counted_as(self) -> str:
+        """The kind of evidence, as ``v_confidence`` calls it."""
+        if self.admissible:
+            return "admissible"
+        return "rehearsed" if self.newest and self.newest.kind is ProbeKind.REHEARSED else "measured"
 
     @property
     def name(self) -> str:
@@ -92,7 +103,9 @@ def arms_of(history: History) -> tuple[Arm, ...]:
     for probe in sorted(history.probes, key=lambda probe: (probe.started_at, probe.probe_id)):
         if probe.target == history.target:
             grouped.setdefault((probe.variant, probe.candidate), []).append(probe)
-    return tuple(_arm(variant, candidate, probes) for (variant, candidate), probes in sorted(grouped.items()))
+    arms = (_arm(variant, candidate, probes) for (variant, candidate), probes in sorted(grouped.items()))
+    resets = {(reset.variant, reset.candidate, reset.counted_as): reset.changed for reset in history.resets}
+    return tuple(replace(arm, reset=resets.get((arm.variant, arm.candidate, arm.counted_as))) for arm in arms)
 
 
 def _arm(variant: str, candidate: str, probes: list[ProbeFacts]) -> Arm:
@@ -152,6 +165,7 @@ def standing(arm: Arm, tried: int) -> VariantStanding:
         candidate=arm.candidate,
         since=arm.probes[0].started_at if arm.probes else None,
         newest_at=newest.started_at if newest else None,
+        reset=arm.reset,
     )
 
 

@@ -241,9 +241,10 @@ def _reason(verdict: _Verdict, leading: Case | None, triggers: Sequence[Trigger]
 
 def _counted(figures: VariantStanding) -> str:
     since = f" since {figures.since:%Y-%m-%d}" if figures.since else ""
+    anew = f"; counting{since}: {figures.reset}" if figures.reset else ""
     return (
         f"{figures.passed} of {figures.passed + figures.failed} fresh processes passed{since}, "
-        f"a success rate of at least {figures.lower_bound:.3f} (95 %)"
+        f"a success rate of at least {figures.lower_bound:.3f} (95 %){anew}"
     )
 
 

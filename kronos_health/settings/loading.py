@@ -169,6 +169,11 @@ def _contradictions(settings: Settings, tree: Tree) -> list[Problem]:
             problems.append(
                 Problem("probe.targets", "names no target", fix, repr(name), _origin(tree, ("probe", "targets")))
             )
+    if settings.regression.window < settings.regression.minimum_sample:
+        window, needed = settings.regression.window, settings.regression.minimum_sample
+        message = f"holds fewer probes than regression.minimum_sample = {needed} asks for"
+        origin = _origin(tree, ("regression", "window"))
+        problems.append(Problem("regression.window", message, f"Write {needed} or more.", str(window), origin))
     for name in type(settings.bounds).model_fields:
         low, high = getattr(settings.bounds, name)
         if low > high:

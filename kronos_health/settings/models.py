@@ -6,10 +6,12 @@ Unknown keys are errors. Paths are resolved against the folder of the settings f
 from __future__ import annotations
 
 import re
+from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -77,6 +79,53 @@ class Evaluation(Section):
     max_context: Annotated[int, Field(ge=8)] = 256
 
 
+def _time_of_day(value: Any) -> time:
+    """A wall clock time from ``"9:30"`` or TOML's own ``09:30:00``; numbers are refused, for nobody means seconds."""
+    match = re.fullmatch(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", value.strip()) if isinstance(value, str) else None
+    if match is not None and int(match[1]) < 24 and max(int(match[2]), int(match[3] or 0)) < 60:
+        return time(int(match[1]), int(match[2]), int(match[3] or 0))
+    if isinstance(value, time) and value.tzinfo is None:
+        return value
+    raise ValueError('must be a time of day such as "09:30"; midnight is "00:00"')
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+
+
+class Blackout(Section):
+    """A window of every week in which production has the machine alone; the default is New York's trading hours."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri"), description="days on which it begins"
+    )
+    start: TimeOfDay = Field(time(9, 30), description="wall clock time at which it begins")
+    end: TimeOfDay = Field(
+        time(16), description="wall clock time at which it ends; at or before start: on the next day"
+    )
+    timezone: str = Field("America/New_York", description="time zone of start and end")
+    rehearsals: bool = Field(False, description="true: rehearsals wait too; measured probes always do")
+
+    @field_validator("days")
+    @classmethod
+    def _has_a_day(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("must name at least one day")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is no time zone known here; write a name such as America/New_York") from None
+        return value
+
+    def __str__(self) -> str:
+        """The window for people, e.g. ``mon tue 09:30-16:00 America/New_York``."""
+        return f"{' '.join(self.days)} {self.start:%H:%M}-{self.end:%H:%M} {self.timezone}"
+
+
 class Probe(Section):
     """How probes run."""
 
@@ -95,6 +144,11 @@ class Probe(Section):
     )
     min_free_gpu_mb: Positive = Field(4096.0, description="a probe is skipped when the GPU has less free")
     gpu_lock_wait_seconds: Annotated[float, Field(ge=0)] = 0.0
+    gpu_lock_dir: Path | None = Field(
+        None, description="folder of the lock file per GPU; None: <state_dir>/locks. Installations on a host share one"
+    )
+    nice: Annotated[int, Field(ge=0, le=19)] = Field(10, description="how far probes stand back for other programs")
+    blackout: tuple[Blackout, ...] = Field((), description="windows in which no probe runs, e.g. market hours")
     threads: Count | None = None
     evaluation: Evaluation = Evaluation()
 
@@ -213,6 +267,26 @@ class Revisit(Section):
     stale_after_days: Positive = 7.0
 
 
+class Regression(Section):
+    """When a figure of passing probes got worse."""
+
+    minimum_sample: Annotated[int, Field(ge=3)] = Field(6, description="probes before it that a figure is held against")
+    window: Annotated[int, Field(ge=3)] = Field(30, description="the newest so many of them are looked at")
+    threshold: Positive = Field(5.0, description="robust standard deviations from their median")
+    minimum_change: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="smaller changes of latency or memory are none, as a share"
+    )
+    minimum_compile_change: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.2, description="the same of compile times, which scatter more"
+    )
+    accepted_after: Annotated[int, Field(ge=3)] = Field(
+        30, description="after so many probes at a worse level it is the new normal"
+    )
+    count_disturbed: bool = Field(
+        False, description="true: probes flagged as noisy count, e.g. where production always shares the GPU"
+    )
+
+
 class Alerts(Section):
     """Who is told, and how often."""
 
@@ -271,6 +345,7 @@ class Settings(Section):
     logs: Logs = Logs()
     bounds: Bounds = Bounds()
     revisit: Revisit = Revisit()
+    regression: Regression = Regression()
     alerts: Alerts = Alerts()
     slack: Slack = Slack()
     heartbeat: Heartbeat = Heartbeat()

@@ -32,6 +32,11 @@ def section_class(annotation: Any) -> type[Section] | None:
     return inner if isinstance(inner, type) and issubclass(inner, Section) else None
 
 
+def element_class(annotation: Any) -> type[Section] | None:
+    """The section itself, or that of every element where a list of them is written as ``[[name]]``."""
+    return section_class(get_args(unwrap(annotation))[0]) if is_list(annotation) else section_class(annotation)
+
+
 def table_value(annotation: Any) -> Any | None:
     """``X`` of ``dict[str, X]``, else ``None``."""
     inner = unwrap(annotation)
@@ -63,7 +68,7 @@ def field_at(parts: Iterable[str | int]) -> FieldInfo | None:
     annotation: Any = Settings
     field: FieldInfo | None = None
     for part in parts:
-        section = section_class(annotation)
+        section = element_class(annotation)
         if section is not None:
             found = section.model_fields.get(str(part))
             if found is None:
@@ -80,13 +85,13 @@ def keys_of(parts: Iterable[str]) -> tuple[str, ...]:
     """The keys that may be written in the section at ``parts``; empty where any name may stand."""
     annotation: Any = Settings
     for part in parts:
-        section = section_class(annotation)
+        section = element_class(annotation)
         if section is None:
             annotation = table_value(annotation)
             continue
         field = section.model_fields.get(part)
         annotation = field.annotation if field else None
-    section = section_class(annotation)
+    section = element_class(annotation)
     return tuple(section.model_fields) if section else ()
 
 

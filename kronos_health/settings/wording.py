@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import PydanticUndefined
 
 from kronos_health.settings.errors import Problem
-from kronos_health.settings.shape import choices, close_match, field_at, is_list, is_secret, keys_of
+from kronos_health.settings.shape import choices, close_match, element_class, field_at, is_list, is_secret, keys_of
 from kronos_health.settings.sources import MASK
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
@@ -43,7 +43,7 @@ def explain(error: Mapping[str, Any], origin_of: Callable[[tuple[str, ...]], str
     kind = error["type"]
     if kind == "extra_forbidden":
         return Problem(key, "is no setting", _known(names), value, origin_of(names))
-    if kind == "missing" and names == parts:
+    if kind == "missing" and names[-1:] == parts[-1:]:  # else a value of a list is missing
         return Problem(key, "is missing", f"Add {names[-1]} = … under [{'.'.join(names[:-1])}]{_meaning(names)}.")
     return Problem(key, _message(kind, error, names), _fix(names, error), value, origin_of(names))
 
@@ -66,6 +66,8 @@ def _message(kind: str, error: Mapping[str, Any], names: tuple[str, ...]) -> str
         return "has the wrong number of values"
     if kind == "value_error":
         return str(error["ctx"]["error"])
+    if kind == "tuple_type" and field and element_class(field.annotation):
+        return f"must be a list of tables, each written as [[{'.'.join(names)}]]"
     return _EXPECTED.get(kind.split("_")[0], str(error["msg"]).replace("Input should", "must"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select
 
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import (
@@ -25,6 +25,7 @@ from kronos_health.domain.probes import (
     Regime,
 )
 from kronos_health.store.tables import probes as tables
+from kronos_health.store.tables.plans import campaign_probe
 
 _ENVIRONMENT = [column.label(f"env_{column.name}") for column in tables.environment.c]
 _FIGURES = tuple(ProbeFigures.__dataclass_fields__)
@@ -65,9 +66,10 @@ def probes_of_campaign(connection: Connection, campaign_id: str) -> tuple[ProbeR
 
 
 def open_probes(connection: Connection, started_before: datetime) -> tuple[ProbeRecord, ...]:
-    """Probes without an outcome that started before then: still running, or lost with their checker."""
-    probe = tables.probe
-    return _records(connection, _probes(probe.c.outcome.is_(None), probe.c.started_at < started_before))
+    """Probes without an outcome that started before then and gave no sign of life since: lost with their checker."""
+    probe, line = tables.probe, campaign_probe.c
+    alive = select(line.id).where(line.probe_id == probe.c.id, line.alive_at >= started_before).exists()
+    return _records(connection, _probes(probe.c.outcome.is_(None), probe.c.started_at < started_before, ~alive))
 
 
 def passed_before(
@@ -88,7 +90,10 @@ def passed_before(
 
 
 def prediction_pairs(connection: Connection, baseline_id: str, candidate_id: str) -> tuple[PredictionPair, ...]:
-    """The forecasts that two probes made under the same seed, in order; those only one of them made are left out."""
+    """The forecasts that two probes made under the same seed, in order; those only one of them made are left out.
+
+    So are those of different windows, told by the naive error: the series may have grown before a campaign went on.
+    """
     iteration, prediction = tables.iteration, tables.prediction
     one, other = (
         select(iteration.c.index.label("iteration"), prediction)
@@ -98,6 +103,11 @@ def prediction_pairs(connection: Connection, baseline_id: str, candidate_id: str
         for probe_id in (baseline_id, candidate_id)
     )
     same = and_(one.c.iteration == other.c.iteration, one.c.index == other.c.index, one.c.seed == other.c.seed)
+    same = and_(
+        same,
+        func.coalesce(one.c.naive_error, other.c.naive_error, 0)
+        == func.coalesce(other.c.naive_error, one.c.naive_error, 0),
+    )
     paired = (
         select(
             one.c.iteration,
@@ -175,22 +185,24 @@ def _record(row: RowMapping, iterations: tuple[IterationRecord, ...]) -> ProbeRe
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
         requested=row["requested"],
         passed=row["passed"],
-        environment=_environment(row),
+        environment=environment_of(row),
         figures=ProbeFigures(**{name: row[name] for name in _FIGURES}),
-        failure=_failure(row),
+        failure=failure_of(row),
         skipped_reason=row["skipped_reason"],
         noise=tuple((row["noise"] or "").splitlines()),
         iterations=iterations,
     )
 
 
-def _environment(row: RowMapping) -> Environment | None:
+def environment_of(row: RowMapping) -> Environment | None:
+    """The environment in a row's ``env_…`` columns."""
     if row["env_id"] is None:
         return None
     return Environment(**{name: row[f"env_{name}"] for name in Environment.__dataclass_fields__})
 
 
-def _failure(row: RowMapping) -> Failure | None:
+def failure_of(row: RowMapping) -> Failure | None:
+    """The failure in a row's own columns, without its stack."""
     if row["error_class"] is None:
         return None
     frame = None

@@ -17,8 +17,8 @@ from kronos_health.domain.probes import Comparison, Environment, Failure, Iterat
 from kronos_health.store.tables import probes as tables
 from kronos_health.store.types import new_id
 
-# Columns of an iteration that are called as its fields are.
-_SAME_NAME = (
+# Columns of an iteration that are called as its fields are; reading back takes the same.
+SAME_NAME = (
     *("index", "started_at", "duration_ms", "exit_status", "signal", "import_ms", "load_ms", "first_call_ms"),
     *("steady_median_ms", "steady_iqr_ms", "steady_p95_ms", "mae"),
 )
@@ -35,9 +35,10 @@ def start_campaign(
 
 
 def finish_campaign(connection: Connection, campaign_id: str, now: datetime) -> None:
-    """Note when the campaign's last probe was done."""
+    """Note when the campaign's last probe was done; a campaign is finished once."""
     campaign = tables.campaign
-    connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(finished_at=now))
+    unfinished = (campaign.c.id == campaign_id) & campaign.c.finished_at.is_(None)
+    connection.execute(update(campaign).where(unfinished).values(finished_at=now))
 
 
 def ensure_environment(connection: Connection, environment: Environment) -> str:
@@ -112,17 +113,35 @@ def add_probe(connection: Connection, campaign_id: str, result: ProbeResult, pro
     return probe_id
 
 
-def mark_lost(connection: Connection, probe_ids: Iterable[str], now: datetime) -> int:
+def note_noise(connection: Connection, probe_id: str, noise: Iterable[str]) -> None:
+    """Keep why the figures may be disturbed as it becomes known, so that a kill does not make them look clean."""
+    text = "\n".join(noise) or None
+    connection.execute(update(tables.probe).where(tables.probe.c.id == probe_id).values(noise=text))
+
+
+def reopen_probe(connection: Connection, probe_id: str) -> None:
+    """Take back the closing of a probe that was stopped, skipped or lost: it goes on."""
+    closing = ("outcome", "finished_at", "skipped_reason", *_failure_columns(None))
+    changed = update(tables.probe).where(tables.probe.c.id == probe_id).values(dict.fromkeys(closing))
+    connection.execute(changed)
+
+
+_DIED = "the checker ended before the probe did; its iterations up to then are kept"
+
+
+def mark_lost(connection: Connection, probe_ids: Iterable[str], now: datetime, reason: str = _DIED) -> int:
     """Close probes whose checker died; those that have an outcome are left alone. Returns how many were marked."""
-    lost = {
-        "outcome": Outcome.LOST.value,
-        "finished_at": now,
-        "error_class": "Lost",
-        "message": "the checker ended before the probe did; its iterations up to then are kept",
-    }
+    lost = {"outcome": Outcome.LOST.value, "finished_at": now, "error_class": "Lost", "message": reason}
     table = tables.probe
     still_open = table.c.id.in_(list(probe_ids)) & table.c.outcome.is_(None)
     return connection.execute(update(table).where(still_open).values(lost)).rowcount
+
+
+def lost_of_campaign(connection: Connection, campaign_id: str) -> set[str]:
+    """The probes of a campaign that were closed as lost."""
+    table = tables.probe.c
+    lost = select(table.id).where(table.campaign_id == campaign_id, table.outcome == Outcome.LOST.value)
+    return set(connection.execute(lost).scalars())
 
 
 def record_comparison(connection: Connection, campaign_id: str, comparison: Comparison, now: datetime) -> str:
@@ -201,7 +220,7 @@ def _iteration_row(iteration: Iteration) -> dict[str, Any]:
     counters = asdict(iteration.counters)
     reasons = counters.pop("reasons")
     return {
-        **{name: getattr(iteration, name) for name in _SAME_NAME},
+        **{name: getattr(iteration, name) for name in SAME_NAME},
         "regime": iteration.regime.value,
         "cache_state": iteration.cache_state.value,
         "outcome": iteration.outcome.value,

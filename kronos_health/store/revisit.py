@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, case, func, select
+from sqlalchemy import Connection, RowMapping, column, select
+from sqlalchemy import table as view
 
 from kronos_health.domain.probes import AccuracyState, CacheState, Outcome, ProbeKind, Regime
 from kronos_health.domain.revisit import (
@@ -22,17 +22,23 @@ from kronos_health.domain.revisit import (
     Mode,
     ProbeFacts,
     ReleaseFacts,
+    ResetFacts,
     RevisionFacts,
     VariantStanding,
 )
-from kronos_health.store.tables.probes import comparison, environment, iteration, probe
+from kronos_health.store.tables.probes import comparison, environment, probe
 from kronos_health.store.tables.revisit import criterion_evaluation, criterion_evidence, decision, variant_standing
 from kronos_health.store.tables.upstream import upstream_commit, upstream_release
-from kronos_health.store.types import new_id
+from kronos_health.store.types import UtcDateTime, new_id
 from kronos_health.store.upstream import HEAD, look
 
-_GRAPH_FAILURES = (Outcome.GRAPH_REUSE.value, Outcome.SILENT_OVERWRITE.value)
-_SAY_NOTHING = tuple(outcome.value for outcome in Outcome if not outcome.about_the_model)
+# Views: iterations are counted, and changes of the fingerprint put into words, in SQL only.
+_COUNTS = view("v_probe_count", *map(column, ("probe_id", "failed", "graph_failures", "cold", "warm")))
+_RESETS = view(
+    "v_fingerprint_reset",
+    *map(column, ("target", "variant", "candidate", "counted_as", "changed", "current_stretch")),
+    column("reset_at", UtcDateTime(timezone=True)),
+)
 _PRODUCTION = "production"
 _STANDING_COLUMNS = tuple(name for name in VariantStanding.__dataclass_fields__ if name != "confidence")
 
@@ -54,6 +60,7 @@ def load_history(
     return History(
         target=target,
         probes=probes,
+        resets=_resets(connection, target),
         comparisons=_comparisons(connection, target),
         releases=_releases(connection, package),
         release_look=look(connection, package),
@@ -66,41 +73,20 @@ def load_history(
 
 
 def _probes(connection: Connection, target: str) -> tuple[ProbeFacts, ...]:
-    counted = _counts_by_probe(target)
+    counted = _COUNTS.c
     query = (
         select(probe, environment.c.device, environment.c.fingerprint, environment.c.torch,
-               environment.c.target_revision, counted)
+               environment.c.target_revision, counted.failed.label("iterations_failed"), counted.graph_failures,
+               counted.cold, counted.warm)
         .outerjoin(environment, probe.c.environment_id == environment.c.id)
-        .outerjoin(counted, counted.c.probe_id == probe.c.id)
+        .join(_COUNTS, counted.probe_id == probe.c.id)
         .where(probe.c.target == target)
         .order_by(probe.c.started_at, probe.c.id)
     )  # fmt: skip
     return tuple(_probe(row) for row in connection.execute(query).mappings())
 
 
-def _counts_by_probe(target: str) -> Any:
-    """Iterations of each probe, counted by what they say; the database adds them up, so that years stay cheap."""
-    table = iteration.c
-    passed = table.outcome == Outcome.PASSED.value
-    conditions = {
-        "iterations": table.id.is_not(None),
-        "iterations_failed": and_(~passed, table.outcome.not_in(_SAY_NOTHING)),
-        "graph_failures": table.outcome.in_(_GRAPH_FAILURES),
-        "cold": and_(passed, table.cache_state == CacheState.COLD.value),
-        "warm": and_(passed, table.cache_state == CacheState.WARM.value),
-    }
-    sums = [func.sum(case((condition, 1), else_=0)).label(name) for name, condition in conditions.items()]
-    of_target = select(table.probe_id, *sums).join(probe, table.probe_id == probe.c.id).where(probe.c.target == target)
-    return of_target.group_by(table.probe_id).subquery("counted")
-
-
 def _probe(row: RowMapping) -> ProbeFacts:
-    outcome = Outcome(row["outcome"]) if row["outcome"] else None
-    failed, graph_failures = int(row["iterations_failed"] or 0), int(row["graph_failures"] or 0)
-    if not row["iterations"] and outcome is not None and outcome.about_the_model:
-        # Imported summaries have no iterations: what did not pass failed the way the whole did.
-        failed = row["requested"] - row["passed"]
-        graph_failures = failed if outcome.value in _GRAPH_FAILURES else 0
     caches = {CacheState.COLD: row["cold"], CacheState.WARM: row["warm"]}
     return ProbeFacts(
         probe_id=row["id"],
@@ -115,15 +101,22 @@ def _probe(row: RowMapping) -> ProbeFacts:
         torch=row["torch"],
         target_revision=row["target_revision"],
         started_at=row["started_at"],
-        outcome=outcome,
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
         requested=row["requested"],
         passed=row["passed"],
-        failed=failed,
-        graph_failures=graph_failures,
+        failed=int(row["iterations_failed"]),
+        graph_failures=int(row["graph_failures"]),
         cache_states=frozenset(state for state, count in caches.items() if count),
         noisy=bool(row["noise"]),
         message=row["message"] or row["skipped_reason"],
     )
+
+
+def _resets(connection: Connection, target: str) -> tuple[ResetFacts, ...]:
+    reset = _RESETS.c
+    query = select(reset.variant, reset.candidate, reset.counted_as, reset.reset_at, reset.changed)
+    rows = connection.execute(query.where(reset.target == target, reset.current_stretch == 1))
+    return tuple(ResetFacts(*row) for row in rows)
 
 
 def _comparisons(connection: Connection, target: str) -> tuple[ComparisonFacts, ...]:

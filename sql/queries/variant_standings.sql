@@ -17,9 +17,10 @@
 -- column: admissible boolean | false for CPU, rehearsed or stale evidence
 -- column: since timestamp | first probe counted
 -- column: newest_at timestamp | last probe counted
+-- column: reset text | what changed when counting began anew
 SELECT
     variant, candidate, fingerprint, passed, failed, days, broken, confidence, lower_bound,
-    e_value_half, e_value_four_fifths, e_value_nine_tenths, last_outcome, admissible, since, newest_at
+    e_value_half, e_value_four_fifths, e_value_nine_tenths, last_outcome, admissible, since, newest_at, reset
 FROM variant_standing
 WHERE decision_id = :decision_id
 ORDER BY admissible DESC, candidate, variant

@@ -120,6 +120,24 @@ OBSERVATIONS: dict[AlertKind, Observation] = {
             facts=(Fact("graph_reuse", "12, last 2025-10-29"), Fact("predictions", "48,211"), Fact("Read", "1.2 GiB")),
         ),
         _bad(
+            AlertKind.FIGURE_REGRESSION, "kronos/eager/production/saturated/cuda/steady_latency", _WARNING,
+            "kronos eager on CUDA: steady latency is 20% above its level",
+            "2,700 ms where 2,250 ms were usual: +20.0% against the median of 30, the second in a row.",
+            "kronos-health query figure_trend --param target=kronos --param variant=eager "
+            "--param figure=steady_latency", evidence=("probe:0199-8",),
+            facts=(Fact("Now", "2,700 ms"), Fact("Before", "2,250 ms"),
+                   Fact("Bounds now", "2,137 ms to 2,363 ms, from 30 probes")),
+        ),
+        _bad(
+            AlertKind.FIGURE_IMPROVED, "0199-9/peak_memory", _INFO,
+            "kronos compiled_clone on CUDA: peak memory fell by 30%",
+            "620 MiB where 886 MiB were usual: -30.0% against the median of 30, the second in a row. "
+            "From here on it is held against the new level.",
+            "kronos-health query figure_trend --param target=kronos --param variant=compiled_clone "
+            "--param figure=peak_memory", evidence=("probe:0199-9",),
+            facts=(Fact("Now", "620 MiB"), Fact("Before", "886 MiB")),
+        ),
+        _bad(
             AlertKind.CHECKER_UNHEALTHY, "source/trading", _WARNING, "The log trading cannot be read",
             "/srv/trading/logs/trade.log: permission denied. Its alerts are frozen, none is resolved.",
             "sudo setfacl -m u:airflow:r /srv/trading/logs/trade.log && kronos-health scan --source trading",

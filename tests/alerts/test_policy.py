@@ -203,6 +203,7 @@ def it_has_a_policy_for_every_kind() -> None:
         AlertKind.KRONOS_UPDATED,
         AlertKind.CANDIDATE_TRIED,
         AlertKind.LOG_HISTORY,
+        AlertKind.FIGURE_IMPROVED,
         AlertKind.DIGEST,
     }
     assert policies[AlertKind.GRAPH_REUSE] == AlertPolicy(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kronos_health.checks.observations import checker, logs, probes, revisit, upstream
+from kronos_health.checks.observations import checker, figures, logs, probes, revisit, upstream
 from kronos_health.checks.observations.logs import NewFindings, NewSamples
 from kronos_health.domain.alerts import AlertKind, ObservationState
+from kronos_health.domain.figures import Figure, FigureLabel, FigureSeries, FigureVerdict
 from kronos_health.domain.logs import Gap, Severity
 from kronos_health.domain.probes import Failure, Frame, Outcome, ProbeKind, ProbeResult, ProbeSpec
 from kronos_health.domain.revisit import Confidence, Criterion, CriterionName, CriterionState, Decision, Mode
@@ -124,6 +127,46 @@ class DescribeProbeObservations:
     def it_calls_the_checker_unhealthy_when_probing_fails(self) -> None:
         assert probes.of_probing("p1", _result(Outcome.WORKER_ERROR)).state is ObservationState.BAD
         assert probes.of_probing("p1", _result(Outcome.GRAPH_REUSE)).state is ObservationState.GOOD
+
+    def it_knows_nothing_while_a_probe_waits_for_the_end_of_a_blackout(self) -> None:
+        waits = replace(_result(Outcome.SKIPPED), postponed_until=NOW)
+        assert probes.of_probing("p1", waits).state is ObservationState.UNKNOWN
+        assert probes.of_probing("p1", _result(Outcome.SKIPPED)).state is ObservationState.BAD
+
+
+class DescribeFigureObservations:
+    SERIES = FigureSeries(
+        "kronos", "my.module:factory's", "torch=2.15.0", "saturated", "f" * 64, "cpu", Figure.PEAK_MEMORY
+    )
+
+    def _verdicts(self, *labels: FigureLabel, reference: float | None = None) -> list[FigureVerdict]:
+        return [FigureVerdict(f"p{n}", NOW, 600.0, label, "told", 6, 500.0, 475.0, 525.0, reference)
+                for n, label in enumerate(labels)]  # fmt: skip
+
+    @pytest.mark.parametrize("label", [FigureLabel.SUSPICIOUS, FigureLabel.INSUFFICIENT_DATA, FigureLabel.DISTURBED])
+    def it_says_nothing_of_what_is_neither_good_nor_bad(self, label: FigureLabel) -> None:
+        assert list(figures.of_series(self.SERIES, self._verdicts(label, reference=500.0))) == []
+
+    def it_is_bad_as_long_as_a_regression_stands(self) -> None:
+        for label in (FigureLabel.REGRESSION, FigureLabel.STEADY, FigureLabel.IMPROVEMENT):
+            first, *wins = figures.of_series(self.SERIES, self._verdicts(label, label, reference=500.0))
+            assert (first.kind, first.state) == (AlertKind.FIGURE_REGRESSION, ObservationState.BAD)
+            assert wins == [], "better than at worst is no win"
+        assert first.severity is Severity.INFO, "a CPU proves little"
+
+    def it_tells_a_win_from_the_end_of_a_regression(self) -> None:
+        (_good, win) = figures.of_series(self.SERIES, self._verdicts(FigureLabel.STEADY, FigureLabel.IMPROVEMENT))
+        assert (win.kind, win.key) == (AlertKind.FIGURE_IMPROVED, "p1/peak_memory")
+        before, after = self._verdicts(FigureLabel.STEADY, FigureLabel.IMPROVEMENT)
+        (good,) = figures.of_series(self.SERIES, [replace(before, reference=500.0), after])
+        assert good.state is ObservationState.GOOD
+
+    def it_gives_a_command_that_a_shell_takes(self) -> None:
+        (seen,) = figures.of_series(self.SERIES, self._verdicts(FigureLabel.REGRESSION, reference=500.0))
+        words = shlex.split(seen.next_step)
+        assert words[:3] == ["kronos-health", "query", "figure_trend"]
+        assert words[3::2] == ["--param"] * 3
+        assert words[4::2] == ["target=kronos", "variant=my.module:factory's", "figure=peak_memory"]
 
 
 class DescribeDecisionObservations:

@@ -14,10 +14,10 @@ from kronos_health.checks.probing import ProbeRequest
 from kronos_health.checks.revisiting import revisit
 from kronos_health.domain.probes import Outcome, ProbeKind
 from kronos_health.domain.revisit import Mode
-from tests.checks.conftest import MakeContext, on_sqlite
+from tests.checks.conftest import Clock, MakeContext, on_sqlite
 
 Rows = Callable[[str], list[dict[str, Any]]]
-TINY = {
+TINY: dict[str, dict[str, Any]] = {
     "probe": {
         "device": "cpu",
         "iterations": 1,
@@ -86,6 +86,27 @@ def it_keeps_what_was_done_when_it_is_stopped(make_context: MakeContext, rows: R
     summary = probing.run_probe(context, probing.start_campaign(context), spec, should_stop=done)
     assert summary.outcome is Outcome.SKIPPED
     assert rows("SELECT outcome FROM iteration") == [{"outcome": "passed"}]
+
+
+@on_sqlite
+def it_waits_out_a_blackout_with_a_row_that_says_why_and_no_alarm(
+    make_context: MakeContext, rows: Rows, clock: Clock
+) -> None:
+    """``now`` is Monday, 2026-11-23, 12:00 UTC."""
+    always_monday = {"days": ["mon"], "start": "00:00", "end": "00:00", "timezone": "UTC"}
+    context = make_context(**{**TINY, "probe": {**TINY["probe"], "blackout": [always_monday]}})
+    request = ProbeRequest(variants=("eager",), rehearse=False)
+    (record,) = probing.probe(context, request).probes
+    assert (record.outcome, record.iterations) == (Outcome.SKIPPED, ())
+    (row,) = rows("SELECT outcome, skipped_reason, finished_at IS NOT NULL AS closed FROM probe")
+    assert row["closed"]
+    assert "[[probe.blackout]] leaves the machine to production until Tue 2026-11-24 00:00" in row["skipped_reason"]
+    assert rows("SELECT count(*) AS n FROM outbox")[0]["n"] == 0
+    (by_hand,) = probing.probe(context.ignoring_blackout(), request).probes
+    assert by_hand.outcome is Outcome.PASSED
+    clock.move(hours=12)
+    (afterwards,) = probing.probe(context, request).probes
+    assert afterwards.outcome is Outcome.PASSED
 
 
 @on_sqlite

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checks.planted import Planted
 from tests.logs.support import REUSE
 
 COMMAND = Path(sys.executable).with_name("kronos-health")
@@ -227,3 +228,29 @@ def it_sees_an_airflow_connection_of_its_environment(run: Run, tmp_path: Path) -
     assert "Airflow connection kronos_health_slack" in said.out
     assert "#health" in said.out
     assert "hunter2" not in said.out + said.err
+
+
+def it_goes_on_with_an_unfinished_campaign_and_says_how(run: Run, tmp_path: Path) -> None:
+    planted = Planted(tmp_path / "planted")
+    (tmp_path / "kronos_health.toml").write_text(
+        f'[probe]\ndevice = "cpu"\nrehearse = "never"\n[targets.kronos]\ninterpreter = "{planted.path}"\n'
+    )
+    assert run("probe", "--resume").err.startswith("there is no unfinished campaign to go on with.")
+    done = run("probe", "-v", "eager", "-n", "2")
+    assert (done.status, done.err) == (0, "")
+    with sqlite3.connect(tmp_path / "var" / "kronos_health.db") as history:
+        history.execute("update campaign set finished_at = null")
+        history.execute("update probe set outcome = null, finished_at = null where not imported")
+        history.execute('delete from iteration where "index" = 1')
+        (campaign,) = history.execute("select campaign_id from campaign_probe").fetchone()
+    assert "was not finished: --resume goes on with it; this starts a new one" in run("probe", "-n", "1").err
+    resumed = run("probe", "--resume", campaign)
+    assert resumed.status == 0
+    assert f"Going on with the campaign {campaign} of " in resumed.out
+    assert "(0 of 1 probes measured)" in resumed.out
+    assert planted.started["kronos eager saturated 1"] == 2
+    assert f"the campaign {campaign}" in run("probe", "--resume", campaign).err
+    assert "leave out the other options" in run("probe", "--resume", "-n", "3").err
+    assert "add --resume" in run("probe", campaign).err
+    told = json.loads(run("query", "campaigns", "--format", "json").out)
+    assert [(row["planned"], row["measured"]) for row in told if row["origin"] == "command line"][-1] == (1, 1)

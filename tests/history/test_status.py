@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from sqlalchemy import Connection, delete, insert, update
 
+from kronos_health.history import figures
+from kronos_health.history.facts import FigureFacts
+from kronos_health.history.page import health_page
+from kronos_health.history.report import write_report
 from kronos_health.history.screen import render_status
 from kronos_health.history.status import build_status
 from kronos_health.store.tables import METADATA
+from kronos_health.store.tables.figures import figure_watch
 from kronos_health.store.tables.logs import finding, log_source
 from kronos_health.store.tables.probes import environment, probe
 from kronos_health.store.tables.revisit import decision
 from kronos_health.store.tables.upstream import settings_drift, upstream_look, upstream_release
 from kronos_health.store.types import new_id
-from tests.support.history import MENDED
+from tests.support.history import MENDED, History
 
 
 def screen(connection: Connection, now: datetime, width: int = 100) -> str:
@@ -176,6 +182,45 @@ class DescribeTheScreen:
         assert "measured on CUDA ([bold]L4[/bold], base" in text
         assert "\x1b" not in text
         assert "\u202e" not in text
+
+
+class DescribeFiguresOverTime:
+    def it_counts_what_is_watched_and_stays_silent_where_nothing_stepped(
+        self, connection: Connection, now: datetime
+    ) -> None:
+        text = screen(connection, now)
+        assert "Figures over time: 6 watched: 5 steady, 1 with too little data" in text
+        assert "steady latency of" not in text
+
+    def it_shows_on_every_face_what_stepped_with_regressions_first(
+        self, connection: Connection, recorded: History, now: datetime
+    ) -> None:
+        table, newest = figure_watch.c, [recorded.eager_probes[-1], recorded.cpu_probes[-1]]
+        here = update(figure_watch).where(table.probe_id == newest[1], table.figure == "peak_memory")
+        connection.execute(here.values(label="suspicious", value=451.0))
+        here = update(figure_watch).where(table.probe_id == newest[0], table.figure == "steady_latency")
+        connection.execute(here.values(label="steady", reference=2100.0))
+        regression = "steady latency of eager on CUDA: regression, 2,310 ms where 2,100 ms were usual (+10%)"
+        suspicion = f"peak memory of {MENDED} on CPU: suspicious, 451 MiB (+10.0%)"
+        for text in (
+            screen(connection, now),
+            write_report(connection, now).replace("\\", ""),
+            health_page(connection, now),
+        ):
+            assert "6 watched: 1 regression, 1 suspicious, 3 steady, 1 with too little data" in text
+            assert 0 < text.index(regression) < text.index(suspicion)
+
+    def it_names_the_level_that_was_left(self) -> None:
+        facts = FigureFacts(
+            "kronos", "eager", "torch=2.15.0", "growing", "cuda", "steady_latency", 2700.0, "ms", 2700.0, 0.0, "steady",
+            "told", 6, 2250.0, 0.2, datetime(2026, 11, 23, tzinfo=UTC), "p1",
+        )  # fmt: skip
+        assert figures.name(facts) == "steady latency of eager @ torch=2.15.0 on CUDA, growing window"
+        assert figures.state(facts) == "regression, 2,700 ms where 2,250 ms were usual (+20%)"
+        assert figures.summary([facts, replace(facts, reference=None, label="disturbed")]) == (
+            "2 watched: 1 regression, 1 disturbed"
+        )
+        assert figures.summary([]) == ""
 
 
 def it_does_not_call_a_log_clean_whose_failures_are_older_than_the_window(

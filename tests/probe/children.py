@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 # What every one of them can use: say(event, ...) writes an event; a healthy child calls healthy().
-_PRELUDE = """
+PRELUDE = """
 import json, os, signal, subprocess, sys, time
 arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 EVENTS = int(arguments["--events-fd"])
@@ -52,7 +52,7 @@ def program(folder: Path, body: str, name: str = "worker") -> Path:
     """A folder that is run by path, as the worker's is."""
     place = folder / name
     place.mkdir(parents=True, exist_ok=True)
-    (place / "__main__.py").write_text(_PRELUDE + textwrap.dedent(body))
+    (place / "__main__.py").write_text(PRELUDE + textwrap.dedent(body))
     return place
 
 

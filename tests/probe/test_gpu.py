@@ -9,7 +9,7 @@ import pytest
 
 from kronos_health.domain.probes import ProbeKind
 from kronos_health.probe.claim import Skipped, choose_device, claimed_gpu
-from kronos_health.probe.gpu import Gpu, GpuUnavailable, GpuWatch, NvmlGpu, foreign_processes, slowdown_words
+from kronos_health.probe.gpu import Gpu, GpuUnavailable, GpuWatch, NvmlGpu, called, foreign_processes, slowdown_words
 from kronos_health.probe.interpreter import Interpreter
 from kronos_health.settings.models import Probe
 from tests.probe.gpu_on_paper import GpuOnPaper, finding
@@ -40,6 +40,25 @@ def it_stays_away_from_a_gpu_without_room(tmp_path: Path) -> None:
         pass
     with claimed_gpu(Probe(min_free_gpu_mb=500.0), tmp_path, "me", finding(GpuOnPaper(free=1000.0))):
         pass  # and the lock was given back
+
+
+def it_shares_its_lock_with_other_installations_where_they_name_one_folder(tmp_path: Path) -> None:
+    shared, gpu = Probe(gpu_lock_dir=tmp_path / "shared"), GpuOnPaper()
+    with (
+        claimed_gpu(shared, tmp_path / "one", "process 7: kronos eager", finding(gpu)),
+        pytest.raises(Skipped, match="another probe has the GPU"),
+        claimed_gpu(shared, tmp_path / "other", "me", finding(gpu)),
+    ):
+        pass
+
+
+def it_stays_away_from_a_gpu_it_cannot_lock(tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    with (
+        pytest.raises(Skipped, match=r"cannot be locked in .*a file .* in probe\.gpu_lock_dir"),
+        claimed_gpu(Probe(gpu_lock_dir=tmp_path / "a file"), tmp_path, "me", finding(GpuOnPaper())),
+    ):
+        pass
 
 
 def it_stays_away_from_a_gpu_it_cannot_look_at(tmp_path: Path) -> None:
@@ -112,6 +131,17 @@ def it_names_the_slowdowns_that_matter() -> None:
     assert slowdown_words(0x8 | 0x40) == ("hardware slowdown", "thermal slowdown (hardware)")
 
 
+def it_never_takes_for_its_own_who_was_there_before() -> None:
+    """In a container the driver may number by the host: only the order of arrival tells a neighbour from our child."""
+    neighbour, child = 2**22 + 1, 2**22 + 2  # beyond the largest pid: seen by the driver, not from here
+    gpu = GpuOnPaper(processes=frozenset({neighbour}))
+    watch = GpuWatch(gpu)
+    watch.look_before()
+    gpu.running = frozenset({neighbour, child})
+    watch.look(lambda: [os.getpid()])
+    assert list(watch.noise) == [f"foreign process {neighbour} (not visible from here) on the GPU"]
+
+
 def it_keeps_each_disturbance_once_and_looks_only_now_and_then() -> None:
     clock, here, above = [100.0], os.getpid(), os.getppid()  # two pids that exist
     gpu = GpuOnPaper(processes=frozenset({here, 10}), slow=("power brake",))
@@ -120,10 +150,10 @@ def it_keeps_each_disturbance_once_and_looks_only_now_and_then() -> None:
     gpu.running = frozenset({above, 10})
     clock[0] += 0.5
     watch.look(lambda: [10])
-    assert list(watch.noise) == [f"foreign process {here} on the GPU", "the GPU was slowed down: power brake"]
+    assert list(watch.noise) == [f"foreign process {called(here)} on the GPU", "the GPU was slowed down: power brake"]
     clock[0] += 5
     watch.look(lambda: [10])
-    assert list(watch.noise)[2:] == [f"foreign process {above} on the GPU"]
+    assert list(watch.noise)[2:] == [f"foreign process {called(above)} on the GPU"]
 
 
 def it_goes_on_when_the_driver_stops_answering() -> None:
@@ -132,5 +162,6 @@ def it_goes_on_when_the_driver_stops_answering() -> None:
             raise GpuUnavailable("the GPU's driver does not tell who uses it (lost)")
 
     watch = GpuWatch(Silent())
+    watch.look_before()
     watch.look(list)
     assert list(watch.noise) == ["the GPU's driver does not tell who uses it (lost)"]

@@ -136,9 +136,16 @@ def it_says_what_could_not_be_started() -> None:
     assert report == {"error": "/nowhere/python: No such file or directory"}
 
 
-def it_makes_its_child_the_first_to_go_when_memory_runs_short(tmp_path: Path) -> None:
-    script = "import os, sys; open(sys.argv[1], 'w').write(open('/proc/self/oom_score_adj').read() + str(os.nice(0)))"
+def it_puts_its_child_behind_every_other_program(tmp_path: Path) -> None:
+    """The first to go when memory runs short, the last to get a processor, and so is all that it starts."""
+    script = """
+import os, sys
+if os.fork() == 0:
+    score = open("/proc/self/oom_score_adj").read()
+    open(sys.argv[1], "w").write(f"{score} {os.nice(0)} {os.sched_getscheduler(0)}")
+else:
+    os.wait()
+"""
     assert run_guard([sys.executable, "-c", script, str(tmp_path / "said")])[0] == 0
-    score, nice = (tmp_path / "said").read_text().split()
-    assert score == "1000"
-    assert int(nice) == os.nice(0) + 5
+    score, nice, scheduler = map(int, (tmp_path / "said").read_text().split())
+    assert (score, nice, scheduler) == (1000, os.nice(0) + 5, os.SCHED_BATCH)

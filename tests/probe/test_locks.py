@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -75,12 +77,31 @@ def it_gives_each_probe_a_folder_of_its_own_and_removes_it(tmp_path: Path) -> No
 
 def it_sweeps_what_a_killed_probe_left_and_nothing_else(tmp_path: Path) -> None:
     place = tmp_path / "probes"
-    for name in ("probe-dead", "probe-young", "probe-alive"):
+    with workplace(tmp_path) as (mine, _):
+        own = mine.work.name.rpartition("-")[0]
+    hours = {
+        f"{own}-dead": 1,
+        f"{own}-young": 0,
+        f"{own}-alive": 1,
+        "probe-elsewhere-now": 1,
+        "probe-elsewhere-old": 25,
+    }
+    for name, age in hours.items():
         (place / name).mkdir(parents=True)
         (place / name / "owner.lock").touch()
-    long_ago = time.time() - 3600
-    for name in ("probe-dead", "probe-alive"):
-        os.utime(place / name, (long_ago, long_ago))
-    with acquire(place / "probe-alive" / "owner.lock", "alive"), workplace(tmp_path):
+        os.utime(place / name, (time.time() - 3600 * age,) * 2)
+    with acquire(place / f"{own}-alive" / "owner.lock", "alive"), workplace(tmp_path):
         pass
-    assert sorted(folder.name for folder in place.iterdir()) == ["probe-alive", "probe-young"]
+    left = {f"{own}-alive", f"{own}-young", "probe-elsewhere-now"}
+    assert {folder.name for folder in place.iterdir()} == left, "a lock of another host cannot be seen from here"
+
+
+def it_says_so_where_a_file_system_has_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network file systems; no such mount can be made here, so the kernel's refusal is played."""
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="its file system has no locks: No locks available"):
+        acquire(tmp_path / "gpu.lock", "me")

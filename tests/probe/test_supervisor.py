@@ -9,18 +9,19 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kronos_health.domain.probes import CacheState, Environment, Iteration, Outcome, ProbeKind, ProbeResult, ProbeSpec
+from kronos_health.probe.gpu import called
 from kronos_health.probe.locks import LockBusy, acquire
 from kronos_health.probe.progress import Phase, Progress
 from kronos_health.probe.supervisor import run_probe
 from kronos_health.probe.variants import find_variant
-from kronos_health.settings.models import Probe, Target
+from kronos_health.settings.models import Blackout, Probe, Target
 from tests.probe.children import program, wait_for_pids
 from tests.probe.gpu_on_paper import GpuOnPaper, finding
 from tests.support.processes import gone
@@ -46,7 +47,7 @@ class Probing:
             self.folder / "state",
             lambda: self.now,
             on_progress=self.progress.append,
-            on_iteration=lambda iteration, environment: self.recorded.append((iteration, environment)),
+            on_iteration=lambda iteration, environment, _noise: self.recorded.append((iteration, environment)),
             worker=program(self.folder, body),
             **more,
         )
@@ -232,8 +233,28 @@ class DescribeAProbeOnCuda:
         assert result.environment is not None
         assert result.environment.device == "cuda"
         assert locked
-        assert result.noise == (f"foreign process {os.getpid()} on the GPU",)
+        assert result.noise == (f"foreign process {called(os.getpid())} on the GPU",)
         acquire(probing.folder / "state" / "locks" / "gpu-GPU-1234.lock", "me").release()
+
+    def it_finds_and_names_a_foreign_process_on_the_gpu(self, probing: Probing, target: Target) -> None:
+        """Planted: one that is there before the probe, and one that comes while it runs and goes again."""
+        with subprocess.Popen(["sleep", "60"]) as before, subprocess.Popen(["cat"], stdin=subprocess.PIPE) as comes:
+            gpu = GpuOnPaper(processes=frozenset({before.pid}))
+
+            def arrive() -> bool:
+                gpu.running = frozenset({before.pid, comes.pid}) if not probing.recorded else frozenset({before.pid})
+                return False
+
+            body = self.BODY.replace("finish(", "time.sleep(0.3); finish(")
+            probe = QUICK.model_copy(update={"device": "cuda"})
+            result = probing.run(body, probe=probe, target=target, find_gpu=finding(gpu), should_stop=arrive)
+            before.kill()
+            comes.kill()
+        assert result.outcome is Outcome.PASSED, "production may be there: the figures are flagged, not thrown away"
+        assert result.noise == (
+            f"foreign process {before.pid} (sleep) on the GPU",
+            f"foreign process {comes.pid} (cat) on the GPU",
+        )
 
     def it_makes_room_for_production_between_iterations(self, probing: Probing, target: Target) -> None:
         gpu = GpuOnPaper()
@@ -252,6 +273,50 @@ class DescribeAProbeOnCuda:
         assert (result.outcome, result.passed, len(result.iterations)) == (Outcome.SKIPPED, 1, 1)
         assert result.skipped_reason is not None
         assert "the GPU has 100 MiB free" in result.skipped_reason
+
+
+class DescribeABlackout:
+    """2026-11-23 is a Monday; ``now`` is 12:00 UTC, 7:00 in New York."""
+
+    LUNCH = Blackout(days=("mon",), start=time(11), end=time(13, 30), timezone="UTC")
+    LATER = Blackout(days=("mon",), start=time(12, 1), end=time(13, 30), timezone="UTC")
+
+    def it_starts_nothing_in_one_and_says_until_when(self, probing: Probing) -> None:
+        result = probing.run("healthy()", probe=QUICK.model_copy(update={"blackout": (self.LUNCH,)}))
+        assert (result.outcome, result.iterations, probing.recorded) == (Outcome.SKIPPED, (), [])
+        assert result.postponed_until == datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
+        assert result.skipped_reason is not None
+        assert "until Mon 2026-11-23 13:30 UTC (2026-11-23 13:30 UTC)" in result.skipped_reason
+        assert "probe --ignore-blackout" in result.skipped_reason
+
+    def it_lets_rehearsals_run_unless_told_otherwise(self, probing: Probing) -> None:
+        rehearsal = replace(SPEC, kind=ProbeKind.REHEARSED)
+        blackout = QUICK.model_copy(update={"blackout": (self.LUNCH,)})
+        assert probing.run("healthy()", rehearsal, blackout).outcome is Outcome.PASSED
+        strict = self.LUNCH.model_copy(update={"rehearsals": True})
+        blackout = QUICK.model_copy(update={"blackout": (strict,)})
+        assert probing.run("healthy()", rehearsal, blackout).outcome is Outcome.SKIPPED
+
+    @pytest.mark.parametrize("moment", ["between iterations", "during one"])
+    def it_stops_when_one_begins_and_keeps_what_it_has(self, probing: Probing, moment: str) -> None:
+        def pass_time() -> bool:
+            if len(probing.recorded) == 1 and (moment == "between iterations" or probing.progress[-1].iteration == 2):
+                probing.now = datetime(2026, 11, 23, 12, 1, tzinfo=UTC)
+            return False
+
+        result = probing.run(
+            "healthy() if ORDER['iteration'] == 0 else time.sleep(60)",
+            replace(SPEC, iterations=3),
+            QUICK.model_copy(update={"blackout": (self.LATER,)}),
+            should_stop=pass_time,
+        )
+        assert (result.outcome, result.passed, len(result.iterations)) == (Outcome.SKIPPED, 1, 1)
+        assert len(probing.recorded) == 1
+        assert result.skipped_reason is not None
+        assert result.skipped_reason.startswith(
+            "stopped after 1 of 3 iterations: [[probe.blackout]] leaves the machine"
+        )
+        assert result.postponed_until == datetime(2026, 11, 23, 13, 30, tzinfo=UTC)
 
 
 def it_says_what_is_wrong_with_a_target(probing: Probing) -> None:
@@ -287,11 +352,11 @@ def it_hands_the_child_the_order_and_folders_of_its_own(probing: Probing) -> Non
     assert order["variant"] == {"name": "eager", "recipe": "eager", "options": {}}
     assert Path(told["cwd"]).is_relative_to(probing.folder / "state")
     assert Path(told["home"]).is_relative_to(probing.folder / "state")
-    assert told["nice"] == os.nice(0) + 10
+    assert told["nice"] == min(os.nice(0) + 10, 19)
 
 
 def it_lets_the_callers_own_errors_through_and_leaves_nothing_running(probing: Probing, tmp_path: Path) -> None:
-    def fail(_iteration: Iteration, _environment: Environment | None) -> None:
+    def fail(_iteration: Iteration, _environment: Environment | None, _noise: tuple[str, ...]) -> None:
         raise ConnectionError("the database is gone")
 
     with pytest.raises(ConnectionError, match="the database is gone"):
@@ -326,7 +391,7 @@ def it_leaves_no_process_when_the_whole_probe_is_killed(tmp_path: Path) -> None:
         from kronos_health.domain.probes import ProbeSpec
         from kronos_health.probe.supervisor import run_probe
         from kronos_health.probe.variants import find_variant
-        from kronos_health.settings.models import Probe, Target
+        from kronos_health.settings.models import Blackout, Probe, Target
         run_probe(ProbeSpec("kronos", "eager"), find_variant("eager"), Target(), Probe(device="cpu"),
                   Path({str(tmp_path / "state")!r}), lambda: datetime.now(UTC), worker=Path({str(worker)!r}))
         """

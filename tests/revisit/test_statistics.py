@@ -30,6 +30,30 @@ def it_needs_as_many_fresh_processes_as_the_notes_say(p0: float, failed: int, ne
     assert reached == list(range(needed, 200)), "more successes never weaken the evidence"
 
 
+@pytest.mark.parametrize("tried", [1, 2, 5, 12])
+def it_asks_for_twenty_times_the_number_of_variants(tried: int) -> None:
+    """Ville's inequality for each, Bonferroni over all: any of them is ever wrongly promoted in 5 % of worlds."""
+    words = [Confidence.MODERATE, Confidence.HIGH, Confidence.VERY_HIGH]
+    first = {word: next(n for n in range(5, 300) if confidence(_streak(n), tried) is word) for word in words}
+    for word, p0 in zip(words, (0.5, 0.8, 0.9), strict=True):
+        assert e_value(first[word], 0, p0) >= 20 * tried > e_value(first[word] - 1, 0, p0)
+
+
+def it_seldom_promotes_the_luckiest_of_many_variants() -> None:
+    """Eight variants that work four times in five, looked at daily for 120 days: HIGH is never their due."""
+    dice, fooled, worlds = random.Random(20251030), 0, 60
+    for _world in range(worlds):
+        counts = [[0, 0] for _variant in range(8)]
+        for _day in range(120):
+            for count in counts:
+                successes = sum(dice.random() < 0.8 for _ in range(5))
+                count[0], count[1] = count[0] + successes, count[1] + 5 - successes
+            if any(confidence(_streak(*count), 8) in (Confidence.HIGH, Confidence.VERY_HIGH) for count in counts):
+                fooled += 1
+                break
+    assert fooled / worlds <= 0.05
+
+
 @pytest.mark.parametrize(
     ("passed", "failed", "bound"),
     [(5, 0, 0.549), (10, 0, 0.741), (20, 0, 0.861), (29, 0, 0.902), (59, 0, 0.950), (0, 5, 0.0), (0, 0, 0.0)],

@@ -86,6 +86,15 @@ class DescribeTheEnvironment:
         assert loaded.settings.probe.evaluation.rows == 300
         assert loaded.origins["probe.evaluation.rows"] == "environment variable KRONOS_HEALTH__PROBE"
 
+    def it_reads_lists_of_tables_as_json(self, tmp_path: Path) -> None:
+        raw = '[{"start": "20:00", "end": "2:00"}, {"days": ["sat"], "timezone": "UTC"}]'
+        loaded = load(tmp_path, KRONOS_HEALTH__PROBE__BLACKOUT=raw)
+        assert [str(window) for window in loaded.settings.probe.blackout] == [
+            "mon tue wed thu fri 20:00-02:00 America/New_York",
+            "sat 09:30-16:00 UTC",
+        ]
+        assert loaded.origins["probe.blackout"] == "environment variable KRONOS_HEALTH__PROBE__BLACKOUT"
+
     def it_ignores_an_empty_variable_unless_empty_is_a_value(self, tmp_path: Path) -> None:
         text = "[slack]\ntoken = 'xoxb'\n[probe]\niterations = 6\n"
         loaded = load(tmp_path, text, KRONOS_HEALTH__PROBE__ITERATIONS="", KRONOS_HEALTH__SLACK__TOKEN="")
@@ -247,6 +256,57 @@ class DescribeWrongSettings:
                 "targets = {} (kronos_health.toml): at least one [targets.NAME] table is needed.",
             ),
             ("probe = 3", "probe = 3 (kronos_health.toml): must be a table."),
+            (
+                "[regression]\nwindow = 4",
+                (
+                    "regression.window = 4 (kronos_health.toml): holds fewer probes than "
+                    "regression.minimum_sample = 6 asks for. Write 6 or more."
+                ),
+            ),
+            (
+                "[[probe.blackout]]\ntimezone = 'America/NewYork'",
+                (
+                    "probe.blackout.timezone = 'America/NewYork' (kronos_health.toml): is no time zone known here; "
+                    "write a name such as America/New_York. "
+                    "The default is 'America/New_York': time zone of start and end."
+                ),
+            ),
+            (
+                "[[probe.blackout]]\n[[probe.blackout]]\nend = '24:00'",
+                (
+                    "probe.blackout.end = '24:00' (kronos_health.toml): must be a time of day such as \"09:30\"; "
+                    'midnight is "00:00".'
+                ),
+            ),
+            (
+                "[[probe.blackout]]\nstart = 930",
+                (
+                    'probe.blackout.start = 930 (kronos_health.toml): must be a time of day such as "09:30"; '
+                    'midnight is "00:00".'
+                ),
+            ),
+            (
+                "[[probe.blackout]]\ndays = ['monday']",
+                (
+                    "probe.blackout.days = 'monday' (kronos_health.toml): must be one of "
+                    "mon, tue, wed, thu, fri, sat, sun. Did you mean 'mon'?"
+                ),
+            ),
+            (
+                "[[probe.blackout]]\nbegin = '9:30'",
+                (
+                    "probe.blackout.begin = '9:30' (kronos_health.toml): is no setting. "
+                    "Known here: days, start, end, timezone, rehearsals."
+                ),
+            ),
+            (
+                "[probe]\nblackout = '9:30'",
+                (
+                    "probe.blackout = '9:30' (kronos_health.toml): must be a list of tables, "
+                    "each written as [[probe.blackout]]. The default is []: "
+                    "windows in which no probe runs, e.g. market hours."
+                ),
+            ),
         ],
     )
     def it_names_key_value_origin_and_fix_on_one_line(self, tmp_path: Path, text: str, line: str) -> None:

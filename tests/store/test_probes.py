@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, Engine, func, select
 
+from kronos_health.domain.campaigns import Measured
 from kronos_health.domain.probes import (
     AccuracyState,
     CacheState,
@@ -30,6 +31,7 @@ from kronos_health.domain.probes import (
 )
 from kronos_health.store import probe_history, probes
 from kronos_health.store.database import reading, writing
+from kronos_health.store.measured import measured_by
 from kronos_health.store.tables import probes as tables
 
 CPU = Environment(
@@ -279,3 +281,13 @@ def it_notes_when_a_campaign_ended(connection: Connection, now: datetime) -> Non
     row = connection.execute(select(tables.campaign)).mappings().one()
     assert (row["airflow_dag_id"], row["airflow_run_id"]) == ("a_dag", "a_run")
     assert row["finished_at"].replace(tzinfo=UTC) == now + timedelta(hours=1)
+
+
+def it_reads_whole_iterations_back_as_they_were(connection: Connection, campaign: str, now: datetime) -> None:
+    """Whatever an iteration learns to say must survive a kill, or a probe that goes on forgets it."""
+    iterations = (an_iteration(now), an_iteration(now, 1, Outcome.GRAPH_REUSE))
+    result = a_result(now, iterations, Outcome.GRAPH_REUSE)
+    probe_id = stored(connection, campaign, result)
+    assert measured_by(connection, probe_id) == Measured(iterations, CPU, result.noise)
+    assert measured_by(connection, probe_id).missing(4) == (2, 3)
+    assert measured_by(connection, "nowhere") == Measured()

@@ -11,8 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table, insert, update
 
+from kronos_health.revisit.regression import judge
+from kronos_health.settings.models import Regression
+from kronos_health.store import figures
+from kronos_health.store.tables.probes import probe
 from kronos_health.store.tables.upstream import (
     deployment,
     settings_drift,
@@ -31,6 +35,7 @@ from tests.support.history_probes import (
     insert_campaign,
     insert_comparison,
     insert_environment,
+    insert_plan,
     insert_probe,
 )
 
@@ -76,6 +81,11 @@ def seven_days_of_history(connection: Connection, now: datetime) -> History:
     for ago in range(DAYS - 1, -1, -1):
         morning = (now - timedelta(days=ago)).replace(hour=6, minute=0, second=0, microsecond=0)
         _one_day(connection, history, morning)
+    disturbed = update(probe).where(probe.c.id == history.cpu_probes[0])
+    connection.execute(disturbed.values(noise="other programs used 50% of the processors during iteration 1"))
+    series = figures.series_of_campaign(connection, history.campaigns[-1])
+    judged = {one: judge(points, one.figure, Regression()) for one, points in series.items()}
+    figures.record_verdicts(connection, judged, now)
     history.findings = insert_logs(connection, now, history.deployed_at)
     insert_alerts(connection, now, history.findings)
     insert_heartbeats(connection, now)
@@ -96,6 +106,7 @@ def _one_day(connection: Connection, history: History, morning: datetime) -> Non
         connection, campaign, history.cpu_environment, "compiled", morning, broken=True, on_cpu=True, rehearsed=True
     )
     insert_comparison(connection, campaign, cpu_eager, cpu_mended, morning)
+    insert_plan(connection, campaign, [eager, compiled, cpu_eager, cpu_mended, rehearsal], morning)
     history.eager_probes.append(eager)
     history.compiled_probes.append(compiled)
     history.cpu_probes += [cpu_eager, cpu_mended]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
+from kronos_health.store.tables.plans import campaign_probe, interruption
 from kronos_health.store.tables.probes import campaign, comparison, environment, iteration, prediction, probe
 from kronos_health.store.types import new_id
 
@@ -213,6 +214,31 @@ def _passing_iteration(
         for number in range(4)
     ]
     connection.execute(insert(prediction), rows)
+
+
+def insert_plan(connection: Connection, campaign_id: str, probe_ids: list[str], at: datetime) -> None:
+    """The plan as it stands when all of it is measured; the first probe's second iteration was killed once."""
+    columns = ("target", "variant", "candidate", "kind", "regime", "requested")
+    for position, probe_id in enumerate(probe_ids):
+        found = connection.execute(select(*(probe.c[name] for name in columns)).where(probe.c.id == probe_id)).one()
+        row = {**found._mapping, "iterations": found.requested}
+        del row["requested"]
+        window = {"rows": 600, "synthetic_seed": 20251030, "lookback": 256, "pred_len": 1, "sample_count": 8}
+        plain = {"id": new_id(), "campaign_id": campaign_id, "position": position, "probe_id": probe_id}
+        order = {"predictions": 4, "seed": 1000, "max_context": 256, **window}
+        connection.execute(insert(campaign_probe).values(**plain, **row, **order))
+    began = at + timedelta(seconds=30)
+    connection.execute(
+        insert(interruption).values(
+            id=new_id(),
+            probe_id=probe_ids[0],
+            index=1,
+            started_at=began,
+            last_seen_at=began + timedelta(seconds=12),
+            noticed_at=began + timedelta(minutes=5),
+            reason="killed: process 4242 on trader-1 gave no more sign of life",
+        )
+    )
 
 
 def insert_comparison(connection: Connection, campaign_id: str, baseline: str, candidate: str, at: datetime) -> None:

@@ -49,17 +49,19 @@ def of_probing(probe_id: str, result: ProbeResult) -> Observation:
     """Whether probing itself works: a skipped or failed probe says nothing of the model, and somebody must know.
 
     A candidate is one watched thing with all its variants: they fail together where its environment cannot be made. One
-    that is not made here on purpose is no failure.
+    that is not made here on purpose is no failure. One that waits for the end of a blackout window does what it was
+    told to: nothing is known, and nobody is told.
     """
     spec = result.spec
     candidate = spec.candidate != PRODUCTION
     on_purpose = result.failure is not None and result.failure.error_class == NOT_MADE
     broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED} and not on_purpose
+    waits = result.outcome is Outcome.SKIPPED and result.postponed_until is not None
     reason = result.skipped_reason or (result.failure.message if result.failure else "") or "no reason given"
     return Observation(
         kind=AlertKind.CHECKER_UNHEALTHY,
         key=f"probe/{spec.target}/{spec.candidate if candidate else f'{spec.variant}/{spec.kind.value}'}",
-        state=ObservationState.BAD if broken else ObservationState.GOOD,
+        state=ObservationState.UNKNOWN if waits else ObservationState.BAD if broken else ObservationState.GOOD,
         severity=Severity.WARNING,
         title=f"The probe of {spec.target} ({spec.candidate if candidate else spec.variant}) could not be made",
         summary=reason.splitlines()[0][:500] if broken else "Probing works.",

@@ -43,6 +43,8 @@ environment = Table(
     Column("model_shape", String(64), nullable=False),
     Column("timing_method", String(32), nullable=False),
     Column("protocol_version", Integer, nullable=False, comment="raised by hand when the worker measures differently"),
+    Column("window_shape", String(64), comment="lookback+pred_len ×sample_count / max_context; null in older rows"),
+    Column("threads", Integer, comment="torch's intra-op threads, where the settings fix them"),
     comment="What an iteration ran on; figures are never compared across fingerprints.",
 )
 

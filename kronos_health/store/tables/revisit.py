@@ -73,6 +73,7 @@ variant_standing = Table(
     Column("candidate", String(128), nullable=False, default="production"),
     Column("since", UtcDateTime, comment="first probe counted: the one after the last change of the fingerprint"),
     Column("newest_at", UtcDateTime, comment="last probe counted"),
+    Column("reset", Text, comment="what changed when counting began anew; null: nothing was counted before"),
     Index("ix_variant_standing_decision_id", "decision_id"),
     comment="What the history says of each variant at one decision.",
 )

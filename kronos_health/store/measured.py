@@ -1,0 +1,52 @@
+"""Whole iterations read back as they were measured: what a probe that goes on has already."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from sqlalchemy import Connection, RowMapping, select
+
+from kronos_health.domain.campaigns import Measured
+from kronos_health.domain.probes import CacheState, Counters, Iteration, Memory, Outcome, Prediction, Regime
+from kronos_health.store.probe_history import failure_of, probe_record
+from kronos_health.store.probes import SAME_NAME
+from kronos_health.store.tables.probes import iteration, prediction
+
+_MEMORY = tuple(field.name for field in fields(Memory))
+_COUNTED = tuple(field.name for field in fields(Counters) if field.name != "reasons")
+_PREDICTION = tuple(field.name for field in fields(Prediction))
+
+
+def measured_by(connection: Connection, probe_id: str) -> Measured:
+    """Everything stored of the probe's iterations, by index, with its environment and noise."""
+    record = probe_record(connection, probe_id)
+    if record is None:
+        return Measured()
+    predictions: dict[str, list[Prediction]] = {}
+    made = (
+        select(prediction)
+        .join(iteration, prediction.c.iteration_id == iteration.c.id)
+        .where(iteration.c.probe_id == probe_id)
+        .order_by(prediction.c.index)
+    )
+    for row in connection.execute(made).mappings():
+        values = {name: row[name] for name in _PREDICTION}
+        predictions.setdefault(row["iteration_id"], []).append(Prediction(**values))
+    rows = connection.execute(select(iteration).where(iteration.c.probe_id == probe_id).order_by(iteration.c.index))
+    iterations = tuple(_iteration(row, tuple(predictions.get(row["id"], ()))) for row in rows.mappings())
+    return Measured(iterations, record.environment, record.noise)
+
+
+def _iteration(row: RowMapping, predictions: tuple[Prediction, ...]) -> Iteration:
+    failure = failure_of(row)
+    return Iteration(
+        outcome=Outcome(row["outcome"]),
+        regime=Regime(row["regime"]),
+        cache_state=CacheState(row["cache_state"]),
+        memory=Memory(**{name: row[name] for name in _MEMORY}),
+        counters=Counters(reasons=tuple((row["reasons"] or "").splitlines()), **{name: row[name] for name in _COUNTED}),
+        predictions=predictions,
+        failure=replace(failure, stack=row["stack"]) if failure else None,
+        stderr_tail=row["stderr_tail"] or "",
+        **{name: row[name] for name in SAME_NAME},
+    )
