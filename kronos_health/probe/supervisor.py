@@ -92,8 +92,21 @@ def run_probe(
     """
     state_dir = state_dir.absolute()
     listeners = (on_progress, on_iteration, should_stop)
-    places = (worker, find_gpu, holding, earlier)
-    run = _ProbeRun(Assignment(spec, variant, target, probe, state_dir, clock, *listeners, *places))
+    run = _ProbeRun(
+        Assignment(
+            spec,
+            variant,
+            target,
+            probe,
+            state_dir,
+            clock,
+            *listeners,
+            worker,
+            find_gpu,
+            holding=holding,
+            earlier=earlier,
+        )
+    )
     with contextlib.ExitStack() as stack:
         try:
             if earlier.missing(spec.iterations):
