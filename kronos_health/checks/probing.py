@@ -29,6 +29,7 @@ from kronos_health.probe.interpreter import TargetProblem
 from kronos_health.probe.plan import PlanError, plan
 from kronos_health.probe.progress import ProgressListener
 from kronos_health.revisit.comparison import compare
+from kronos_health.revisit.logits import LogitPair
 from kronos_health.store import plans, probe_history, probes
 from kronos_health.store.database import reading, writing
 
@@ -100,11 +101,6 @@ def plan_probes(context: Context, request: ProbeRequest) -> tuple[ProbeSpec, ...
         raise CheckError(str(error)) from error
 
 
-def rehearsals(specs: tuple[ProbeSpec, ...]) -> tuple[ProbeSpec, ...]:
-    """Only the rehearsals of a plan."""
-    return tuple(spec for spec in specs if spec.kind is ProbeKind.REHEARSED)
-
-
 def start_campaign(context: Context, specs: tuple[ProbeSpec, ...] = ()) -> str:
     """Open a campaign with its plan and return its id."""
     return campaigns.start(context, specs)
@@ -125,6 +121,15 @@ def run_probe(
         return _run_held(context, hold, spec, on_progress, should_stop)
 
 
+def run_alone(context: Context, spec: ProbeSpec, on_progress: ProgressListener | None = None) -> ProbeResult:
+    """One probe as a campaign of its own, stored as it runs; returns all that it found."""
+    campaign_id = start_campaign(context, (spec,))
+    with campaigns.held(context, campaign_id) as hold:
+        result = _measure_and_close(context, hold.place(spec), spec, on_progress, None)
+        finish_campaign(context, campaign_id)
+    return result
+
+
 def _run_held(
     context: Context,
     hold: campaigns.Hold,
@@ -135,12 +140,23 @@ def _run_held(
     place = hold.place(spec)
     if place.measured:
         return _summary_of(context, spec, place.probe_id)
+    result = _measure_and_close(context, place, spec, on_progress, should_stop)
+    return ProbeSummary(place.probe_id, spec, result.outcome, result.passed, spec.iterations, _message(result))
+
+
+def _measure_and_close(
+    context: Context,
+    place: Place,
+    spec: ProbeSpec,
+    on_progress: ProgressListener | None,
+    should_stop: Callable[[], bool] | None,
+) -> ProbeResult:
     with pulse(context, "probe", f"{spec.target}/{spec.variant}"[:64]) as state:
         result = _measure(context, place, spec, on_progress, should_stop or (lambda: False))
         _close(context, place, result)
         if not result.outcome.about_the_model:
             state.attention(f"{result.outcome.value}: {_message(result)}")
-    return ProbeSummary(place.probe_id, spec, result.outcome, result.passed, spec.iterations, _message(result))
+    return result
 
 
 def _measure(
@@ -174,8 +190,12 @@ def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
         for baseline, candidate in _to_compare(done):
             pairs = probe_history.prediction_pairs(connection, baseline.probe_id, candidate.probe_id)
             rules = context.settings.revisit
+            logits = LogitPair(
+                probe_history.logit_accuracy(connection, baseline.probe_id),
+                probe_history.logit_accuracy(connection, candidate.probe_id),
+            )
             comparison = compare(
-                baseline, candidate, pairs, margin=rules.accuracy_margin, minimum_pairs=rules.minimum_pairs
+                baseline, candidate, pairs, logits, margin=rules.accuracy_margin, minimum_pairs=rules.minimum_pairs
             )
             probes.record_comparison(connection, campaign_id, comparison, context.now())
             comparisons.append(comparison)
@@ -274,7 +294,9 @@ def _to_compare(done: tuple[ProbeRecord, ...]) -> list[tuple[ProbeRecord, ProbeR
     return [
         (eager[key], record)
         for record in done
-        if record.variant != EAGER and (key := (record.target, record.candidate, record.regime)) in eager
+        if record.variant != EAGER
+        and record.kind is ProbeKind.MEASURED  # a rehearsal has smaller shapes: it is about outputs, not forecasts
+        and (key := (record.target, record.candidate, record.regime)) in eager
     ]
 
 

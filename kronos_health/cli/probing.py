@@ -1,4 +1,4 @@
-"""Commands that run models: probe, rehearse, and the original script's benchmark."""
+"""Commands that run models: probe, and the original script's benchmark."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 from kronos_health.checks.campaigns import to_resume, unfinished
 from kronos_health.checks.context import Context
-from kronos_health.checks.probing import CampaignSummary, ProbeRequest, probe, rehearsals
+from kronos_health.checks.probing import CampaignSummary, ProbeRequest, probe
 from kronos_health.checks.probing import resume as resume_campaign
 from kronos_health.cli.common import errors, out, prepared_context
 from kronos_health.cli.progress import ProbeProgress
@@ -25,7 +25,6 @@ _CAMPAIGN = typer.Argument(
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("probe")(probe_command)
-    app.command("rehearse")(rehearse_command)
     app.command("benchmark")(benchmark_command)
     app.command("variants")(variants_command)
 
@@ -61,22 +60,6 @@ def probe_command(
     _show(summary)
     measured = [record for record in summary.probes if record.kind is ProbeKind.MEASURED]
     raise typer.Exit(0 if all(record.outcome is Outcome.PASSED for record in measured) else 1)
-
-
-def rehearse_command(
-    target: Names = typer.Option([], "--target", "-t", help="target, may be repeated"),
-    variant: Names = typer.Option([], "--variant", "-v", help="variant, or all; may be repeated"),
-    iterations: int = typer.Option(1, "--iterations", "-n", min=1, help="fresh processes per rehearsal"),
-    candidate: Names = typer.Option([], "--candidate", help="in this environment instead; may be repeated"),
-    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
-) -> None:
-    """Say what CUDA graphs would do, without a GPU. A rehearsal is never evidence. Exit status 1 when one fails."""
-    context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
-    places = tuple(candidate) or (PRODUCTION,)
-    request = ProbeRequest(_some(target), _variants(variant), iterations, None, rehearse=True, candidates=places)
-    summary = _run(context, request, only_rehearsals=True)
-    _show(summary)
-    raise typer.Exit(0 if all(record.outcome is Outcome.PASSED for record in summary.probes) else 1)
 
 
 def benchmark_command(
@@ -140,10 +123,10 @@ def _tell_of_unfinished(context: Context) -> None:
         )
 
 
-def _run(context: Context, request: ProbeRequest, only_rehearsals: bool = False) -> CampaignSummary:
+def _run(context: Context, request: ProbeRequest) -> CampaignSummary:
     _tell_of_unfinished(context)
     with ProbeProgress(out) as progress:
-        return probe(context, request, progress.show, on_done=None, choose=rehearsals if only_rehearsals else tuple)
+        return probe(context, request, progress.show)
 
 
 def _show(summary: CampaignSummary) -> None:

@@ -38,6 +38,7 @@ class Outcome(StrEnum):
     SILENT_OVERWRITE = "silent_overwrite"
     DEGRADED_TO_EAGER = "degraded_to_eager"
     ACCURACY = "accuracy"
+    MEMORY_LEAK = "memory_leak"
     COMPILE_ERROR = "compile_error"
     OUT_OF_MEMORY = "out_of_memory"
     TIMEOUT = "timeout"
@@ -81,6 +82,7 @@ class ProbeSpec:
     iterations: int = 5
     predictions: int = 4
     seed: int = 1000
+    accuracy_windows: int = 0  # on which logits are compared, in the first iteration; 0: they are not
     evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
 
 
@@ -128,6 +130,31 @@ class Prediction:
     absolute_error: float | None
     naive_error: float | None
     error: str | None = None
+    rss_mb: float | None = None  # resident memory held after it, MiB
+    device_mb: float | None = None  # allocated on the device after it, MiB; None on CPU
+
+
+@dataclass(frozen=True, slots=True)
+class HeadAccuracy:
+    """One head's logits against those of the same model in float64; figures are ``None`` where not all are finite."""
+
+    name: str
+    rmse: float | None
+    total_variation: float | None  # mean over windows, of the probabilities that the logits mean
+    finite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogitAccuracy:
+    """Teacher-forced logits on frozen windows (layer A1), or in ``note`` why there are none.
+
+    ``digest`` names the windows: figures over different ones are not comparable.
+    """
+
+    windows: int
+    digest: str | None
+    heads: tuple[HeadAccuracy, ...] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +201,38 @@ class Failure:
     stack: str | None = None
 
 
+class Keeper(StrEnum):
+    """What holds an output of a CUDA graph that a later run has written over."""
+
+    PARKED = "parked"  # an attribute of the target or a global of its module, set inside the compiled code
+    ATTRIBUTE = "attribute"  # the same, set by other code to what the compiled code returned
+    HANDOFF = "handoff"  # passed on to the compiled callable that reads it
+    VARIABLE = "variable"  # of a function of the target
+    FORECAST = "forecast"  # predict() returned it
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """An output that outlived its graph, as a rehearsal found it.
+
+    Output ``output`` of the compiled callable ``producer`` was made by the line ``frame`` and is held as ``kept_by``: a
+    path on the target for an attribute, the parameter of ``reader`` for a handoff. ``read`` tells the one whose reading
+    failed, by the compiled callable ``reader`` (``None``: by eager code) at the line ``read_at``; the others are held
+    in the same way and would be next.
+    """
+
+    read: bool
+    producer: str
+    output: int
+    shape: str  # e.g. "float32[8, 256, 64]"
+    frame: Frame | None
+    keeper: Keeper
+    kept_by: str
+    reader: str | None = None
+    read_at: Frame | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Iteration:
     """One fresh process: it loaded, compiled and made ``predictions`` consecutive predictions, or says why not."""
@@ -198,6 +257,8 @@ class Iteration:
     predictions: tuple[Prediction, ...] = ()
     failure: Failure | None = None
     stderr_tail: str = ""
+    logits: LogitAccuracy | None = None  # None: nobody asked, or it did not get so far
+    leaks: tuple[Leak, ...] = ()  # of a rehearsal that broke the lifetime rule, the one that was read first
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +297,11 @@ class ProbeResult:
     def passed(self) -> int:
         """How many iterations passed."""
         return sum(1 for iteration in self.iterations if iteration.outcome is Outcome.PASSED)
+
+    @property
+    def leaks(self) -> tuple[Leak, ...]:
+        """Those of the first iteration that has any: the others would tell the same."""
+        return next((iteration.leaks for iteration in self.iterations if iteration.leaks), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +353,7 @@ class PredictionPair:
     baseline_error: float | None
     candidate_error: float | None
     naive_error: float | None
+    same_window: bool = True  # the two forecast the same rows: one naive error for both
 
 
 class AccuracyState(StrEnum):
@@ -313,3 +380,7 @@ class Comparison:
     mae_ratio: float | None
     speed_up: float | None  # eager steady median / variant steady median
     memory_ratio: float | None
+    logits: AccuracyState | None = None  # A1 by itself; None: not available
+    forecasts: AccuracyState | None = None  # A2 and A3 by themselves
+    rmse_ratio: float | None = None  # A1: the worst head's, variant / eager
+    total_variation: float | None = None  # A1: the variant's worst head against the float64 reference

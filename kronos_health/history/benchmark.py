@@ -99,7 +99,7 @@ def _accuracy(compiled: ProbeRecord, comparisons: Iterable[Comparison]) -> Itera
     for item in comparisons:
         if item.candidate_probe == compiled.probe_id:
             good = item.accuracy is AccuracyState.PASS
-            yield good, f"Paired seeds: {item.accuracy.value} over {item.pairs} pairs, {item.accuracy_reason}"
+            yield good, f"Against eager: {item.accuracy.value} over {item.pairs} pairs, {item.accuracy_reason}"
 
 
 def _rehearsals(probes: Iterable[ProbeRecord]) -> Iterator[tuple[bool, str]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from kronos_health.domain.probes import Leak
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +273,31 @@ class DeploymentCheckFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AgreementFacts:
+    """A row of ``rehearsal_agreement``: a rehearsal and a probe on CUDA of the same variant, torch and code."""
+
+    target: str
+    variant: str
+    candidate: str
+    regime: str
+    torch_release: str | None
+    target_revision: str | None
+    rehearsed: str
+    measured: str
+    agrees: bool
+    same_line: bool | None
+    rehearsed_at: datetime
+    measured_at: datetime
+    rehearsal_probe_id: str
+    cuda_probe_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TargetView:
-    """One model: what is decided, on what grounds, and what the last probes found. No decision yet is ``None``."""
+    """One model: what is decided, on what grounds, and what the last probes found. No decision yet is ``None``.
+
+    ``leaks`` are those of the newest rehearsals, by probe id, the one that was read first.
+    """
 
     name: str
     decision: DecisionFacts | None
@@ -280,6 +306,13 @@ class TargetView:
     probes: tuple[ProbeFacts, ...]
     baseline: tuple[ProbeFacts, ...]
     figures: tuple[FigureFacts, ...] = ()
+    leaks: Mapping[str, tuple[Leak, ...]] = field(default_factory=dict)
+    agreement: tuple[AgreementFacts, ...] = ()
+
+    @property
+    def rehearsed(self) -> bool:
+        """Whether any of the newest probes is a rehearsal."""
+        return any(probe.evidence == "rehearsal" for probe in self.probes)
 
 
 @dataclass(frozen=True, slots=True)

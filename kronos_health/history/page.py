@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from sqlalchemy import Connection
 
+from kronos_health.domain.leaks import brief
 from kronos_health.history import figures as over_time
 from kronos_health.history import words
 from kronos_health.history.charts import embedded, latency_chart, outcome_chart
@@ -50,6 +51,7 @@ def health_page(
         view=view,
         words=words,
         over_time=over_time,
+        brief=brief,
         urgent=[alert for alert in view.alerts if alert.severity == "critical"],
         days=DAYS,
         groups={target.name: _groups(target) for target in view.targets},

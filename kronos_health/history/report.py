@@ -8,6 +8,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
+from kronos_health.domain.leaks import advice, story
 from kronos_health.history import figures, words
 from kronos_health.history.escaping import block, code, markdown
 from kronos_health.history.facts import (
@@ -37,7 +38,7 @@ def write_report(connection: Connection, now: datetime, target: str = "kronos", 
     sections = (
         _title(own, view),
         _summary(own),
-        _errors(own, stacks),
+        (*_errors(own, stacks), *_rehearsal(own)),
         _decision(own),
         _expected(production_figures(connection, now, now - MEASURED_WINDOW, bounds)),
         _revisit(own.criteria),
@@ -143,6 +144,19 @@ def _error(probe: ProbeFacts, stack: str) -> Iterator[str]:
         yield f"\nFirst failing frame: {code(words.where(probe))} in {code(probe.frame_function or '?')}"
     if stack:
         yield "\n" + block(stack)
+
+
+def _rehearsal(target: TargetView) -> Iterator[str]:
+    yield "\n### What breaks the rule of CUDA graphs, by rehearsal"
+    if not target.rehearsed:
+        yield "\nNothing was rehearsed. Run `kronos-health rehearse`."
+        return
+    yield f"\n{markdown(words.agreement(target.agreement))}"
+    for probe in target.probes:
+        leaks = target.leaks.get(probe.probe_id, ())
+        if leaks:
+            told = (*story(leaks), *advice(leaks))
+            yield f"\n- {code(words.arm(probe.variant, probe.candidate))}: {markdown(' '.join(told))}"
 
 
 def _decision(target: TargetView) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 
 from rich.console import Group, RenderableType
@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from kronos_health.domain.leaks import brief
 from kronos_health.history import figures, words
 from kronos_health.history.facts import (
     ChannelFacts,
@@ -49,7 +50,7 @@ def _target(target: TargetView, view: StatusView) -> Iterator[RenderableType]:
         yield _criteria(target)
     probes = (*target.probes, *target.baseline)
     if probes:
-        yield _probes(probes, target.standings)
+        yield _probes(probes, target)
     if target.figures:
         yield Text(f"Figures over time: {figures.summary(target.figures)}", style="italic")
     for facts in figures.noteworthy(target.figures)[:_SHOWN_FIGURES]:
@@ -100,9 +101,8 @@ def _criteria(target: TargetView) -> Table:
     return table
 
 
-def _probes(probes: Iterable[ProbeFacts], standings: Iterable[StandingFacts]) -> RenderableType:
-    probes = tuple(probes)
-    standing = {(facts.variant, facts.candidate, facts.admissible): facts for facts in standings}
+def _probes(probes: tuple[ProbeFacts, ...], target: TargetView) -> RenderableType:
+    standing = {(facts.variant, facts.candidate, facts.admissible): facts for facts in target.standings}
     rows = [_HEADINGS, *(_figures(probe) for probe in probes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = [_cells(_HEADINGS, widths, "dim")]
@@ -113,6 +113,11 @@ def _probes(probes: Iterable[ProbeFacts], standings: Iterable[StandingFacts]) ->
             note = _note(probe, standing.get((probe.variant, probe.candidate, probe.evidence == "cuda")))
             if note:
                 lines.append(_cut(Text(f"    {note}", style="dim")))
+            if probe.probe_id in target.leaks:
+                lines.append(_cut(Text(f"    {brief(target.leaks[probe.probe_id])}", style="dim"), _LONGEST_REASON))
+    if target.rehearsed:
+        wrong = any(not facts.agrees for facts in target.agreement)
+        lines.append(_cut(Text(f"  {words.agreement(target.agreement)}", style="yellow" if wrong else "dim")))
     return Group(*lines)
 
 

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from packaging.version import InvalidVersion, Version
 from sqlalchemy import Connection
 
+from kronos_health.domain.probes import Frame, Keeper, Leak
 from kronos_health.history import words
 from kronos_health.history.escaping import printable
 from kronos_health.history.facts import (
+    AgreementFacts,
     AlertFacts,
     ChannelFacts,
     CommitFacts,
@@ -102,7 +104,31 @@ def _target(
         probes=tuple(own),
         baseline=tuple(probe for probe in baseline if probe.target == name),
         figures=ask(FigureFacts, "current_figures", target=name),
+        leaks=read_leaks(ask.rows("rehearsal_leaks", target=name)),
+        agreement=ask(AgreementFacts, "rehearsal_agreement", target=name),
     )
+
+
+def read_leaks(rows: Iterable[dict[str, Any]]) -> dict[str, tuple[Leak, ...]]:
+    """The leaks of each rehearsal, by probe id, from the rows of ``rehearsal_leaks``."""
+    found: dict[str, tuple[Leak, ...]] = {}
+    for row in rows:
+        leak = Leak(
+            read=row["was_read"],
+            **{name: row[name] for name in ("producer", "output", "shape", "kept_by", "reader")},
+            frame=_frame(row, "frame"),
+            keeper=Keeper(row["keeper"]),
+            read_at=_frame(row, "read"),
+        )
+        found[row["probe_id"]] = (*found.get(row["probe_id"], ()), leak)
+    return found
+
+
+def _frame(row: dict[str, Any], name: str) -> Frame | None:
+    if row[f"{name}_file"] is None:
+        return None
+    parts = (row[f"{name}_{part}"] for part in ("line", "function", "code"))
+    return Frame(row[f"{name}_file"], *parts)
 
 
 def read_criteria(rows: Iterable[dict[str, Any]]) -> tuple[CriterionFacts, ...]:

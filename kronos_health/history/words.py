@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from kronos_health.history.facts import CriterionFacts, ProbeFacts, SourceFacts, StandingFacts
+from kronos_health.history.facts import AgreementFacts, CriterionFacts, ProbeFacts, SourceFacts, StandingFacts
 
 CRITERIA: Final = {
     "torch_release": "PyTorch release with the fix",
@@ -122,6 +123,20 @@ def standing(facts: StandingFacts) -> str:
     if facts.reset and facts.since:
         text += f" (counting since {facts.since:%Y-%m-%d}: {facts.reset})"
     return text if facts.admissible else f"{text} — not admissible"
+
+
+def agreement(facts: Sequence[AgreementFacts]) -> str:
+    """How often the rehearsal said what CUDA did, naming where it did not."""
+    if not facts:
+        return "No CUDA results to compare the rehearsal with."
+    agreed = sum(1 for one in facts if one.agrees)
+    text = f"Rehearsal agreed with CUDA in {agreed} of {counted(len(facts), 'variant')}"
+    wrong = ", ".join(
+        f"{arm(one.variant, one.candidate)} (rehearsed {one.rehearsed}, on CUDA {one.measured})"
+        for one in facts
+        if not one.agrees
+    )
+    return f"{text}; not in {wrong}." if wrong else f"{text}."
 
 
 def criterion_number(name: str) -> int:

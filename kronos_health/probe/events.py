@@ -13,12 +13,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kronos_health.domain.probes import Counters, Failure, Frame, Memory, Prediction
+from kronos_health.domain.probes import (
+    Counters,
+    Failure,
+    Frame,
+    HeadAccuracy,
+    Keeper,
+    Leak,
+    LogitAccuracy,
+    Memory,
+    Prediction,
+)
 
 PROTOCOL_VERSION = 1
 MAX_TEXT = 2_000
 MAX_STACK = 20_000
 MAX_REASONS = 20
+MAX_HEADS = 16
+MAX_LEAKS = 20
 _MAX_COUNT = 2**31 - 1  # what an INTEGER column holds
 _COUNTED = (
     "frames_total",
@@ -46,10 +58,14 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class PhaseChange:
-    """What the child does now: import, load, compile (detail ``begin`` or ``end``), predict or check."""
+    """What the child does now: import, load, compile (detail ``begin`` or ``end``), predict, check or accuracy.
+
+    ``at`` is in seconds since the child started.
+    """
 
     phase: str
     detail: str
+    at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +117,20 @@ class Done:
     """The last line of a child that finished."""
 
 
-Event = Hello | PhaseChange | Surroundings | Loaded | Prediction | Counters | Memory | Check | Error | Done
+Event = (
+    Hello
+    | PhaseChange
+    | Surroundings
+    | Loaded
+    | Prediction
+    | Counters
+    | Memory
+    | Check
+    | Leak
+    | LogitAccuracy
+    | Error
+    | Done
+)
 
 
 def parse(line: bytes) -> Event | None:
@@ -166,7 +195,7 @@ def _hello(record: dict[str, Any]) -> Hello:
 
 
 def _phase(record: dict[str, Any]) -> PhaseChange:
-    return PhaseChange(_required(record, "phase", 32), _text(record, "detail") or "")
+    return PhaseChange(_required(record, "phase", 32), _text(record, "detail") or "", _number(record, "t"))
 
 
 def _surroundings(record: dict[str, Any]) -> Surroundings:
@@ -203,6 +232,8 @@ def _prediction(record: dict[str, Any]) -> Prediction:
         absolute_error=_number(record, "absolute_error"),
         naive_error=_number(record, "naive_error"),
         error=error,
+        rss_mb=_number(record, "rss_mb"),
+        device_mb=_number(record, "device_mb"),
     )
 
 
@@ -228,6 +259,42 @@ def _check(record: dict[str, Any]) -> Check:
     if ok is not None and not isinstance(ok, bool):
         raise TypeError("ok")
     return Check(_required(record, "name", 64), ok, _text(record, "detail", MAX_TEXT) or "")
+
+
+def _accuracy(record: dict[str, Any]) -> LogitAccuracy:
+    heads = record.get("heads") or ()
+    if not isinstance(heads, list | tuple):
+        raise TypeError("heads")
+    return LogitAccuracy(
+        windows=_count(record, "windows"),
+        digest=_text(record, "digest", 64),
+        heads=tuple(_head(head) for head in heads[:MAX_HEADS]),
+        note=_text(record, "note", MAX_TEXT),
+    )
+
+
+def _head(record: object) -> HeadAccuracy:
+    """A figure that is no number makes the head's logits not finite: silence is never good news."""
+    if not isinstance(record, dict):
+        raise TypeError("heads")
+    rmse, variation = _number(record, "rmse"), _number(record, "total_variation")
+    finite = record["finite"] is True and rmse is not None and variation is not None
+    return HeadAccuracy(_required(record, "name", 64), rmse, variation, finite)
+
+
+def _leak(record: dict[str, Any]) -> Leak:
+    keeper = record.get("keeper")
+    return Leak(
+        read=record.get("read") is True,
+        producer=_required(record, "producer", 255),
+        output=_count(record, "output"),
+        shape=_text(record, "shape", 128) or "",
+        frame=_frame(record.get("frame")),
+        keeper=Keeper(keeper) if keeper in list(Keeper) else Keeper.UNKNOWN,
+        kept_by=_text(record, "kept_by", 500) or "",
+        reader=_text(record, "reader", 255),
+        read_at=_frame(record.get("read_at")),
+    )
 
 
 def _error(record: dict[str, Any]) -> Error:
@@ -270,6 +337,8 @@ _READERS: dict[Any, Callable[[dict[str, Any]], Event]] = {
     "counters": _counters,
     "memory": _memory,
     "check": _check,
+    "accuracy": _accuracy,
+    "leak": _leak,
     "error": _error,
     "done": _done,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kronos_health.domain.probes import ProbeSpec
+from kronos_health.domain.probes import ProbeKind, ProbeSpec
 from kronos_health.probe.events import PROTOCOL_VERSION
 from kronos_health.probe.variants import Variant
 from kronos_health.settings.models import Target
@@ -45,6 +45,8 @@ def worker_order(
             "max_context": evaluation.max_context,
         },
         "threads": threads,
+        # One process a probe is enough: logits draw nothing. A rehearsal's figures are none.
+        "accuracy_windows": spec.accuracy_windows if iteration == 0 and spec.kind is ProbeKind.MEASURED else 0,
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from kronos_health.domain.probes import Counters, Failure, Frame, Iteration, Outcome, ProbeKind
 from kronos_health.probe.child import ChildEnd, StopReason
+from kronos_health.probe.leak import leaked_mb
 from kronos_health.probe.transcript import Transcript
 
 OUTPUTS_KEPT = "outputs_kept"
@@ -23,6 +24,7 @@ _OUT_OF_MEMORY = re.compile(
 _STACK_LINE = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+) in (?P<function>\S+)', re.M)  # faulthandler's
 _ORDER_KEY = re.compile(r"(?<![\w./-])(target|evaluation)\.(?=[a-z])")  # keys as the worker's order has them
 _REASON_CHARS = 300
+_NOT_THE_VARIANT = "its own work was over, so raise the limit or set probe.accuracy_windows = 0"
 _REPORTED = {
     "graph_reuse": Outcome.GRAPH_REUSE,
     "silent_overwrite": Outcome.SILENT_OVERWRITE,
@@ -38,6 +40,7 @@ _GRAVITY = (
     Outcome.CRASHED,
     Outcome.ACCURACY,
     Outcome.DEGRADED_TO_EAGER,
+    Outcome.MEMORY_LEAK,
     Outcome.COMPILE_ERROR,
     Outcome.OUT_OF_MEMORY,
     Outcome.TIMEOUT,
@@ -111,6 +114,8 @@ def _ended_for_memory(case: Case) -> Judgement | None:
         return None
     limit = case.expected.memory_limit_mb or 0.0
     text = f"ended at {case.end.memory_mb:,.0f} MiB, above its limit of {limit:,.0f} MiB (probe.memory_limit_mb)"
+    if case.said.phase == "accuracy":
+        return _failure(Outcome.WORKER_ERROR, "MemoryLimit", f"{text}, while {_doing(case)}: {_NOT_THE_VARIANT}")
     return _failure(Outcome.OUT_OF_MEMORY, "MemoryLimit", f"{text}, while {_doing(case)}")
 
 
@@ -120,7 +125,10 @@ def _ended_at_deadline(case: Case) -> Judgement | None:
     if case.said.done:
         return _failure(Outcome.TIMEOUT, "Deadline", "the child had finished but did not exit")
     seconds = f"{case.expected.deadline_seconds:g} s (probe.iteration_deadline_seconds)"
-    return _failure(Outcome.TIMEOUT, "Deadline", f"not finished after {seconds}, while {_doing(case)}")
+    text = f"not finished after {seconds}, while {_doing(case)}"
+    if case.said.phase == "accuracy":
+        return _failure(Outcome.WORKER_ERROR, "Deadline", f"{text}: {_NOT_THE_VARIANT}")
+    return _failure(Outcome.TIMEOUT, "Deadline", text)
 
 
 def _ended_by_signal(case: Case) -> Judgement | None:
@@ -162,6 +170,14 @@ def _failed_prediction(case: Case) -> Judgement | None:
     return None
 
 
+def _wrong_logits(case: Case) -> Judgement | None:
+    wrong = [head.name for head in case.said.logits.heads if not head.finite] if case.said.logits else []
+    if not wrong:
+        return None
+    text = f"the logits of {' and '.join(wrong)} are not finite on frozen windows, whatever the forecasts say"
+    return _failure(Outcome.ACCURACY, "Logits", text)
+
+
 def _overwritten_output(case: Case) -> Judgement | None:
     kept = case.said.checks.get(OUTPUTS_KEPT)
     if kept is not None and kept.ok is False:
@@ -198,6 +214,15 @@ def _degraded(counters: Counters) -> str | None:
     return None
 
 
+def _leaked(case: Case) -> Judgement | None:
+    grown = leaked_mb(case.said.predictions.values(), case.said.compiled_in)
+    if grown is None:
+        return None
+    made = len(case.said.predictions)
+    text = f"memory grew by at least {grown:,.0f} MiB with every one of {made} predictions, and garbage was collected"
+    return _failure(Outcome.MEMORY_LEAK, "MemoryLeak", f"{text}: a process that keeps predicting would run out of it")
+
+
 def _graphs_are_due(case: Case) -> bool:
     on_cuda = case.said.surroundings is not None and case.said.surroundings.device == "cuda"
     return on_cuda and case.expected.claims_graphs and case.expected.kind is ProbeKind.MEASURED
@@ -221,8 +246,10 @@ _RULES: tuple[Callable[[Case], Judgement | None], ...] = (
     _ended_by_signal,
     _unfinished,
     _failed_prediction,
+    _wrong_logits,
     _overwritten_output,
     _ran_eager,
+    _leaked,
 )
 
 
@@ -238,10 +265,20 @@ def _failure(outcome: Outcome, error_class: str, message: str, stack: str | None
 
 
 def _doing(case: Case) -> str:
-    words = {"import": "importing", "load": "loading", "compile": "compiling", "check": "checking its outputs"}
-    if case.said.phase == "predict":
-        return f"predicting ({len(case.said.predictions)} of {case.expected.predictions} done)"
-    return words.get(case.said.phase, case.said.phase or "starting")
+    words = {
+        "import": "importing",
+        "load": "loading",
+        "compile": "compiling",
+        "check": "checking its outputs",
+        "accuracy": "measuring its accuracy against a float64 copy",
+    }
+    said = case.said
+    doing = words.get(said.phase, said.phase or "starting")
+    if said.phase == "predict":
+        doing = f"predicting ({len(said.predictions)} of {case.expected.predictions} done)"
+    if case.end.stopped is StopReason.DEADLINE and said.phase_at is not None:
+        doing += f", since {max(case.end.duration_ms / 1000 - said.phase_at, 0):.0f} s"
+    return doing
 
 
 def _last_line(text: str) -> str:

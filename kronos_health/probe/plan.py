@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import EvaluationSpec, ProbeKind, ProbeSpec, Regime
 from kronos_health.probe.variants import UnknownVariant, Variant, find_variant
 from kronos_health.settings.models import Settings
+
+_REHEARSED_ROWS = 64
 
 
 class PlanError(Exception):
@@ -62,6 +64,7 @@ class Place:
 
     def spec(self, variant: Variant, regime: Regime, kind: ProbeKind, iterations: int) -> ProbeSpec:
         """One probe of it."""
+        evaluation = evaluation_of(self.settings)
         return ProbeSpec(
             target=self.target,
             variant=variant.name,
@@ -71,7 +74,8 @@ class Place:
             iterations=iterations,
             predictions=self.settings.probe.predictions,
             seed=self.settings.probe.seed,
-            evaluation=evaluation_of(self.settings),
+            accuracy_windows=self.settings.probe.accuracy_windows,
+            evaluation=smaller(evaluation) if kind is ProbeKind.REHEARSED else evaluation,
         )
 
 
@@ -86,6 +90,25 @@ def evaluation_of(settings: Settings) -> EvaluationSpec:
         pred_len=wanted.pred_len,
         sample_count=wanted.sample_count,
         max_context=wanted.max_context,
+    )
+
+
+def rehearsal_spec(settings: Settings, target: str, variant: Variant, regime: Regime = Regime.SATURATED) -> ProbeSpec:
+    """One rehearsal as the settings have it."""
+    place = Place(settings, target, PRODUCTION)
+    return place.spec(variant, regime, ProbeKind.REHEARSED, settings.probe.rehearsal_iterations)
+
+
+def smaller(evaluation: EvaluationSpec) -> EvaluationSpec:
+    """The shapes of a rehearsal: whether outputs outlive their graphs depends neither on the window nor on the batch.
+
+    A batch of more than one stays one: torch makes other code for a single row.
+    """
+    return replace(
+        evaluation,
+        lookback=min(evaluation.lookback, _REHEARSED_ROWS),
+        max_context=min(evaluation.max_context, _REHEARSED_ROWS),
+        sample_count=min(evaluation.sample_count, 2),
     )
 
 

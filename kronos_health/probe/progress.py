@@ -22,6 +22,7 @@ class Phase(StrEnum):
     COMPILING = "compiling"
     PREDICTING = "predicting"
     CHECKING = "checking outputs"
+    COMPARING = "comparing logits"
     ENDED = "ended"
 
 
@@ -93,6 +94,7 @@ _PHASES = {
     "compile": Phase.COMPILING,
     "predict": Phase.PREDICTING,
     "check": Phase.CHECKING,
+    "accuracy": Phase.COMPARING,
 }
 
 

@@ -319,4 +319,6 @@ def _iteration(case: Case, spec: ProbeSpec, index: int, started_at: datetime) ->
         predictions=predictions,
         failure=failure,
         stderr_tail=end.stderr_tail,
+        logits=said.logits,
+        leaks=tuple(said.leaks) if outcome is not Outcome.PASSED else (),
     )

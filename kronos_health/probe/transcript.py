@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kronos_health.domain.probes import Counters, Memory, Prediction
+from kronos_health.domain.probes import Counters, Leak, LogitAccuracy, Memory, Prediction
 from kronos_health.probe import events
 
 
@@ -17,13 +17,17 @@ class Transcript:
     loaded: events.Loaded | None = None
     counters: Counters | None = None
     memory: Memory | None = None
+    logits: LogitAccuracy | None = None
     done: bool = False
     phase: str = ""
+    phase_at: float | None = None  # when it began, in seconds since the child started
+    before_compile: str = ""
     garbage: int = 0
     predictions: dict[int, Prediction] = field(default_factory=dict)
     compiled_in: set[int] = field(default_factory=set)  # indexes of the predictions during which torch compiled
     checks: dict[str, events.Check] = field(default_factory=dict)
     errors: list[events.Error] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
 
     def take(self, line: bytes) -> events.Event | None:
         """Add one line; returns the event, or ``None`` for garbage (counted) and for events of a newer worker."""
@@ -38,10 +42,12 @@ class Transcript:
         match event:
             case Prediction():
                 self._add_prediction(event)
-            case events.PhaseChange(phase=phase):
-                self._enter(phase)
+            case events.PhaseChange():
+                self._enter(event)
             case events.Error():
                 self.errors.append(event)
+            case Leak() if len(self.leaks) < events.MAX_LEAKS:
+                self.leaks.append(event)
             case events.Check():
                 self.checks[event.name] = event
             case events.Done():
@@ -49,10 +55,17 @@ class Transcript:
             case _:
                 self._add_figures(event)
 
-    def _enter(self, phase: str) -> None:
-        self.phase = phase
-        if phase == "compile":
+    def _enter(self, change: events.PhaseChange) -> None:
+        if change.phase != "compile":
+            self.phase = change.phase
+        elif change.detail == "end":
+            self.phase = self.before_compile or self.phase
+        else:
+            if self.phase != "compile":
+                self.before_compile = self.phase
+            self.phase = "compile"
             self.compiled_in.add(len(self.predictions))
+        self.phase_at = change.at
 
     def _add_figures(self, event: events.Event) -> None:
         match event:
@@ -66,6 +79,8 @@ class Transcript:
                 self.counters = event
             case Memory():
                 self.memory = event
+            case LogitAccuracy():
+                self.logits = event
 
     def _add_prediction(self, prediction: Prediction) -> None:
         if prediction.index in self.predictions:  # the first answer counts: nothing is retried inside a process

@@ -1,6 +1,7 @@
-"""A variant's probe against eager's: forecasts in pairs (A2 and A3 of the accuracy layers), speed and memory.
+"""A variant's probe against eager's: accuracy by its three layers, speed and memory.
 
-A1, teacher-forced logits, needs figures that probes do not yet store.
+A1 compares logits (:mod:`.logits`), A2 forecasts in pairs, A3 asks whether eager forecasts anything at all. Accuracy
+passes only when every layer that is available says so, and fails as soon as one does.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kronos_health.domain.probes import (
     ProbeKind,
     ProbeRecord,
 )
+from kronos_health.revisit.logits import LogitJudgement, LogitPair, judge_logits
 from kronos_health.revisit.statistics import non_inferiority
 
 NEAR_NAIVE = 1.25  # A3: eager's mean error may be this many times the last-value forecast's; sampling alone costs 6 %
@@ -27,8 +29,8 @@ _COMPARABLE = ("device", "gpu", "driver", "python", "torch", "cuda", "triton", "
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
-    """What the paired forecasts say. ``difference`` and ``upper`` are shares of the naive error, positive = worse."""
+class Forecasts:
+    """What the paired forecasts say (A2, A3); ``difference`` and ``upper`` are shares of the naive error, + worse."""
 
     state: AccuracyState
     reason: str
@@ -50,47 +52,72 @@ def compare(
     baseline: ProbeRecord,
     candidate: ProbeRecord,
     pairs: Sequence[PredictionPair],
+    logits: LogitPair | None = None,
     *,
     margin: float,
     minimum_pairs: int,
 ) -> Comparison:
-    """Compare ``candidate`` with the eager ``baseline`` of the same campaign, by their forecasts under equal seeds.
+    """Compare ``candidate`` with the eager ``baseline`` of the same campaign: by logits, and by forecasts in pairs.
 
     What was measured on different things is never compared: accuracy is void then and every ratio ``None``; the
     figures of a rehearsal are no figures. ``margin`` is a share of the naive error, e.g. 0.05.
     """
     usable = _usable(pairs)
     obstacle = _obstacle(baseline, candidate)
-    accuracy = (
-        Accuracy(AccuracyState.VOID, obstacle)
-        if obstacle
-        else _judge(candidate, usable, len(pairs) - len(usable), margin, minimum_pairs)
-    )
     rehearsed = ProbeKind.REHEARSED in (baseline.kind, candidate.kind)
     old, new = baseline.figures, candidate.figures
+    if obstacle:
+        forecasts = Forecasts(AccuracyState.VOID, obstacle)
+        inside = LogitJudgement(None, "")
+    else:
+        forecasts = _judge(candidate, usable, len(pairs) - len(usable), margin, minimum_pairs)
+        inside = judge_logits(logits or LogitPair(), candidate.environment.dtype if candidate.environment else "")
+    state, reason = _together(inside, forecasts)
     return Comparison(
         baseline_probe=baseline.probe_id,
         candidate_probe=candidate.probe_id,
         pairs=len(usable),
-        accuracy=accuracy.state,
-        accuracy_reason=accuracy.reason,
-        scaled_difference=accuracy.difference,
-        upper_bound=accuracy.upper,
+        accuracy=state,
+        accuracy_reason=reason,
+        scaled_difference=forecasts.difference,
+        upper_bound=forecasts.upper,
         margin=margin,
         mae_ratio=None if obstacle else _ratio(_sum(usable, "variant"), _sum(usable, "eager")),
         speed_up=None if obstacle or rehearsed else _ratio(old.steady_median_ms, new.steady_median_ms),
         memory_ratio=None if obstacle or rehearsed else _ratio(new.memory_mb, old.memory_mb),
+        logits=inside.state,
+        forecasts=forecasts.state,
+        rmse_ratio=inside.rmse_ratio,
+        total_variation=inside.total_variation,
     )
+
+
+_DECIDES = (AccuracyState.FAIL, AccuracyState.VOID, AccuracyState.INCONCLUSIVE, AccuracyState.PASS)
+
+
+def _together(logits: LogitJudgement, forecasts: Forecasts) -> tuple[AccuracyState, str]:
+    """The worst of both, with the layer that decides told first. Logits that are not available decide nothing."""
+    state = min(logits.state or AccuracyState.PASS, forecasts.state, key=_DECIDES.index)
+    told = [forecasts.reason, logits.reason] if forecasts.state is state else [logits.reason, forecasts.reason]
+    first, *then = (text if text.endswith((".", "!", "?")) else f"{text}." for text in told if text)
+    return state, " ".join([first, *(text[0].upper() + text[1:] for text in then)])
 
 
 def _obstacle(baseline: ProbeRecord, candidate: ProbeRecord) -> str | None:
     if baseline.campaign_id != candidate.campaign_id or baseline.regime != candidate.regime:
         return "the two probes forecast different windows: they are of different campaigns or regimes"
+    wrong = sum(iteration.outcome is Outcome.ACCURACY for iteration in baseline.iterations)
+    if wrong:
+        return f"eager itself gave wrong outputs in {wrong} iterations: {_message(baseline)}"
     if baseline.environment is None or candidate.environment is None:
         return "no iteration got far enough to say what it ran on"
     changed = [_change(name, baseline.environment, candidate.environment) for name in _COMPARABLE]
     differences = ", ".join(change for change in changed if change)
     return f"measured in different environments ({differences})" if differences else None
+
+
+def _message(probe: ProbeRecord) -> str:
+    return probe.failure.message if probe.failure else "no message"
 
 
 def _change(name: str, before: Environment, after: Environment) -> str | None:
@@ -102,7 +129,8 @@ def _usable(pairs: Sequence[PredictionPair]) -> list[_Errors]:
     return [
         _Errors(eager, variant, naive, pair.baseline_value == pair.candidate_value)
         for pair in pairs
-        if _is_number(eager := pair.baseline_error)
+        if pair.same_window
+        and _is_number(eager := pair.baseline_error)
         and _is_number(variant := pair.candidate_error)
         and _is_number(naive := pair.naive_error)
     ]  # fmt: skip
@@ -112,16 +140,15 @@ def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
-def _judge(candidate: ProbeRecord, pairs: list[_Errors], unusable: int, margin: float, minimum: int) -> Accuracy:
+def _judge(candidate: ProbeRecord, pairs: list[_Errors], unusable: int, margin: float, minimum: int) -> Forecasts:
     wrong = sum(iteration.outcome is Outcome.ACCURACY for iteration in candidate.iterations)
     if wrong:
-        told = candidate.failure.message if candidate.failure else "no message"
-        return Accuracy(AccuracyState.FAIL, f"{wrong} iterations gave wrong outputs: {told}")
+        return Forecasts(AccuracyState.FAIL, f"{wrong} iterations gave wrong outputs: {_message(candidate)}")
     if not pairs:
-        return Accuracy(AccuracyState.INCONCLUSIVE, "there is no pair of forecasts to compare")
+        return Forecasts(AccuracyState.INCONCLUSIVE, "there is no pair of forecasts to compare")
     void = _void(pairs)
     if void:
-        return Accuracy(AccuracyState.VOID, f"{void} {_identity(pairs)}")
+        return Forecasts(AccuracyState.VOID, f"{void} {_identity(pairs)}")
     unfinished = candidate.requested - candidate.passed
     return _judge_differences(pairs, margin, _too_little(pairs, unusable, unfinished, minimum))
 
@@ -137,7 +164,7 @@ def _too_little(pairs: list[_Errors], unusable: int, unfinished: int, minimum: i
     return None
 
 
-def _judge_differences(pairs: list[_Errors], margin: float, too_little: str | None) -> Accuracy:
+def _judge_differences(pairs: list[_Errors], margin: float, too_little: str | None) -> Forecasts:
     """A2: differences in shares of the mean naive error, which no single calm day can blow up."""
     scale = _sum(pairs, "naive") / len(pairs)
     result = non_inferiority([(pair.variant - pair.eager) / scale for pair in pairs])
@@ -153,7 +180,7 @@ def _judge_differences(pairs: list[_Errors], margin: float, too_little: str | No
         told = f"{too_little}; {told}" if too_little else told
     else:
         state = AccuracyState.PASS
-    return Accuracy(state, told, result.mean, result.upper if math.isfinite(result.upper) else None)
+    return Forecasts(state, told, result.mean, result.upper if math.isfinite(result.upper) else None)
 
 
 def _void(pairs: list[_Errors]) -> str | None:

@@ -133,6 +133,10 @@ class Probe(Section):
     iterations: Count = 5
     predictions: Annotated[int, Field(ge=2)] = 4
     seed: int = 1000
+    accuracy_windows: Annotated[int, Field(ge=0)] = Field(
+        16,
+        description="frozen windows on which logits are compared with a float64 copy; under 16 never pass, 0: none",
+    )
     regimes: tuple[Literal["saturated", "growing"], ...] = ("saturated",)
     variants: tuple[str, ...] = ("eager", "compiled")
     targets: tuple[str, ...] = ("kronos",)

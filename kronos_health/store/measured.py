@@ -7,10 +7,21 @@ from dataclasses import fields, replace
 from sqlalchemy import Connection, RowMapping, select
 
 from kronos_health.domain.campaigns import Measured
-from kronos_health.domain.probes import CacheState, Counters, Iteration, Memory, Outcome, Prediction, Regime
-from kronos_health.store.probe_history import failure_of, probe_record
+from kronos_health.domain.probes import (
+    CacheState,
+    Counters,
+    Frame,
+    Iteration,
+    Keeper,
+    Leak,
+    Memory,
+    Outcome,
+    Prediction,
+    Regime,
+)
+from kronos_health.store.probe_history import failure_of, logits_by_iteration, probe_record
 from kronos_health.store.probes import SAME_NAME
-from kronos_health.store.tables.probes import iteration, prediction
+from kronos_health.store.tables.probes import iteration, leak, prediction
 
 _MEMORY = tuple(field.name for field in fields(Memory))
 _COUNTED = tuple(field.name for field in fields(Counters) if field.name != "reasons")
@@ -32,9 +43,39 @@ def measured_by(connection: Connection, probe_id: str) -> Measured:
     for row in connection.execute(made).mappings():
         values = {name: row[name] for name in _PREDICTION}
         predictions.setdefault(row["iteration_id"], []).append(Prediction(**values))
+    leaks = _leaks(connection, probe_id)
     rows = connection.execute(select(iteration).where(iteration.c.probe_id == probe_id).order_by(iteration.c.index))
-    iterations = tuple(_iteration(row, tuple(predictions.get(row["id"], ()))) for row in rows.mappings())
+    logits = logits_by_iteration(connection, probe_id)
+    iterations = tuple(
+        replace(
+            _iteration(row, tuple(predictions.get(row["id"], ()))),
+            logits=logits.get(row["id"]),
+            leaks=tuple(leaks.get(row["id"], ())),
+        )
+        for row in rows.mappings()
+    )
     return Measured(iterations, record.environment, record.noise)
+
+
+def _leaks(connection: Connection, probe_id: str) -> dict[str, list[Leak]]:
+    told = (
+        select(leak)
+        .join(iteration, leak.c.iteration_id == iteration.c.id)
+        .where(iteration.c.probe_id == probe_id)
+        .order_by(leak.c.index)
+    )
+    found: dict[str, list[Leak]] = {}
+    for row in connection.execute(told).mappings():
+        values = {name: row[name] for name in ("read", "producer", "output", "shape", "kept_by", "reader")}
+        kept = Leak(**values, frame=_frame(row, "frame"), keeper=Keeper(row["keeper"]), read_at=_frame(row, "read"))
+        found.setdefault(row["iteration_id"], []).append(kept)
+    return found
+
+
+def _frame(row: RowMapping, name: str) -> Frame | None:
+    if row[f"{name}_file"] is None:
+        return None
+    return Frame(*(row[f"{name}_{part}"] for part in ("file", "line", "function", "code")))
 
 
 def _iteration(row: RowMapping, predictions: tuple[Prediction, ...]) -> Iteration:

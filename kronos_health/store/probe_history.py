@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, select
 
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import (
@@ -16,7 +17,9 @@ from kronos_health.domain.probes import (
     Environment,
     Failure,
     Frame,
+    HeadAccuracy,
     IterationRecord,
+    LogitAccuracy,
     Outcome,
     PredictionPair,
     ProbeFigures,
@@ -92,7 +95,7 @@ def passed_before(
 def prediction_pairs(connection: Connection, baseline_id: str, candidate_id: str) -> tuple[PredictionPair, ...]:
     """The forecasts that two probes made under the same seed, in order; those only one of them made are left out.
 
-    So are those of different windows, told by the naive error: the series may have grown before a campaign went on.
+    ``same_window`` is told by the naive error: the series may have grown before a campaign went on.
     """
     iteration, prediction = tables.iteration, tables.prediction
     one, other = (
@@ -103,11 +106,6 @@ def prediction_pairs(connection: Connection, baseline_id: str, candidate_id: str
         for probe_id in (baseline_id, candidate_id)
     )
     same = and_(one.c.iteration == other.c.iteration, one.c.index == other.c.index, one.c.seed == other.c.seed)
-    same = and_(
-        same,
-        func.coalesce(one.c.naive_error, other.c.naive_error, 0)
-        == func.coalesce(other.c.naive_error, one.c.naive_error, 0),
-    )
     paired = (
         select(
             one.c.iteration,
@@ -118,11 +116,36 @@ def prediction_pairs(connection: Connection, baseline_id: str, candidate_id: str
             one.c.absolute_error.label("baseline_error"),
             other.c.absolute_error.label("candidate_error"),
             one.c.naive_error,
+            one.c.naive_error.is_not_distinct_from(other.c.naive_error).label("same_window"),
         )
         .join(other, same)
         .order_by(one.c.iteration, one.c.index)
     )
-    return tuple(PredictionPair(**row) for row in connection.execute(paired).mappings())
+    rows = connection.execute(paired).mappings()
+    return tuple(PredictionPair(**{**row, "same_window": bool(row["same_window"])}) for row in rows)
+
+
+def logit_accuracy(connection: Connection, probe_id: str) -> LogitAccuracy | None:
+    """What the probe's first iteration that was asked for logits told of them; ``None`` where none was."""
+    return next(iter(logits_by_iteration(connection, probe_id).values()), None)
+
+
+def logits_by_iteration(connection: Connection, probe_id: str) -> dict[str, LogitAccuracy]:
+    """What each iteration of the probe that was asked for logits told of them, by iteration id, in their order."""
+    iteration, head = tables.iteration, tables.logit_accuracy
+    asked = (
+        select(iteration.c.id.label("of"), iteration.c.logit_note, head)
+        .outerjoin(head, head.c.iteration_id == iteration.c.id)
+        .where(iteration.c.probe_id == probe_id)
+        .where(head.c.id.is_not(None) | iteration.c.logit_note.is_not(None))
+        .order_by(iteration.c.index, head.c.head)
+    )
+    told: dict[str, LogitAccuracy] = {}
+    for row in connection.execute(asked).mappings():
+        known = told.get(row["of"]) or LogitAccuracy(row["windows"] or 0, row["digest"], (), row["logit_note"])
+        one = (HeadAccuracy(row["head"], row["rmse"], row["total_variation"], row["finite"]),) if row["head"] else ()
+        told[row["of"]] = replace(known, heads=(*known.heads, *one))
+    return told
 
 
 def comparisons(connection: Connection, candidate_ids: Sequence[str]) -> dict[str, Comparison]:
@@ -224,4 +247,8 @@ def _comparison(row: RowMapping) -> Comparison:
         mae_ratio=row["mae_ratio"],
         speed_up=row["speed_up"],
         memory_ratio=row["memory_ratio"],
+        logits=AccuracyState(row["logits"]) if row["logits"] else None,
+        forecasts=AccuracyState(row["forecasts"]) if row["forecasts"] else None,
+        rmse_ratio=row["rmse_ratio"],
+        total_variation=row["total_variation"],
     )

@@ -13,7 +13,17 @@ from typing import Any
 from sqlalchemy import Connection, String, Table, select, update
 from sqlalchemy.exc import IntegrityError
 
-from kronos_health.domain.probes import Comparison, Environment, Failure, Iteration, Outcome, ProbeResult, ProbeSpec
+from kronos_health.domain.probes import (
+    Comparison,
+    Environment,
+    Failure,
+    Frame,
+    Iteration,
+    Leak,
+    Outcome,
+    ProbeResult,
+    ProbeSpec,
+)
 from kronos_health.store.tables import probes as tables
 from kronos_health.store.types import new_id
 
@@ -81,6 +91,12 @@ def record_iteration(
     ]
     if predictions:
         connection.execute(tables.prediction.insert(), predictions)
+    heads = _logit_rows(iteration_id, iteration)
+    if heads:
+        connection.execute(tables.logit_accuracy.insert(), heads)
+    leaks = [_leak_row(iteration_id, index, leak) for index, leak in enumerate(iteration.leaks)]
+    if leaks:
+        connection.execute(tables.leak.insert(), [fitted(tables.leak, row) for row in leaks])
     changes: dict[str, Any] = {}
     if iteration.outcome is Outcome.PASSED:
         changes["passed"] = tables.probe.c.passed + 1
@@ -157,6 +173,8 @@ def record_comparison(connection: Connection, campaign_id: str, comparison: Comp
         "candidate_probe_id": values.pop("candidate_probe"),
         **values,
         "accuracy": comparison.accuracy.value,
+        "logits": comparison.logits.value if comparison.logits else None,
+        "forecasts": comparison.forecasts.value if comparison.forecasts else None,
         "created_at": now,
     }
     found = connection.execute(select(table.c.id).where(same)).scalar_one_or_none()
@@ -209,10 +227,23 @@ def _failure_columns(failure: Failure | None) -> dict[str, Any]:
     return {
         "error_class": failure.error_class if failure else None,
         "message": failure.message if failure else None,
-        "frame_file": frame.file if frame else None,
-        "frame_line": frame.line if frame else None,
-        "frame_function": frame.function if frame else None,
-        "frame_code": frame.code if frame else None,
+        **_frame_columns("frame", frame),
+    }
+
+
+def _frame_columns(name: str, frame: Frame | None) -> dict[str, Any]:
+    return {f"{name}_{part}": getattr(frame, part, None) for part in ("file", "line", "function", "code")}
+
+
+def _leak_row(iteration_id: str, index: int, leak: Leak) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "iteration_id": iteration_id,
+        "index": index,
+        **{name: getattr(leak, name) for name in ("read", "producer", "output", "shape", "kept_by", "reader")},
+        "keeper": leak.keeper.value,
+        **_frame_columns("frame", leak.frame),
+        **_frame_columns("read", leak.read_at),
     }
 
 
@@ -230,4 +261,27 @@ def _iteration_row(iteration: Iteration) -> dict[str, Any]:
         **_failure_columns(iteration.failure),
         "stack": iteration.failure.stack if iteration.failure else None,
         "stderr_tail": iteration.stderr_tail or None,
+        "logit_note": iteration.logits.note if iteration.logits else None,
     }
+
+
+def _logit_rows(iteration_id: str, iteration: Iteration) -> list[dict[str, Any]]:
+    told = iteration.logits
+    if told is None:
+        return []
+    same = {"iteration_id": iteration_id, "windows": told.windows, "digest": told.digest}
+    heads = {head.name: head for head in told.heads}  # a child may say a name twice
+    return [
+        fitted(
+            tables.logit_accuracy,
+            {
+                "id": new_id(),
+                **same,
+                "head": head.name,
+                "rmse": head.rmse,
+                "total_variation": head.total_variation,
+                "finite": head.finite,
+            },
+        )
+        for head in heads.values()
+    ]

@@ -9,6 +9,10 @@
 -- column: evidence text | of the variant's probe: cuda (admissible), cpu, rehearsal
 -- column: accuracy text | pass, fail, inconclusive or void; only pass is a pass
 -- column: accuracy_reason text | why
+-- column: logits text | layer A1 by itself: logits against a float64 copy; empty: not available
+-- column: rmse_ratio number | A1: worst head, variant / eager; 2 is the limit, 3 in half precision
+-- column: total_variation number | A1: worst head of the variant; 0.01 is the limit
+-- column: forecasts text | layers A2 and A3 by themselves: paired forecasts
 -- column: pairs integer | predictions compared in pairs
 -- column: scaled_difference number | mean paired difference of errors / naive error; positive is worse than eager
 -- column: upper_bound number | its one-sided 95 % bound
@@ -22,7 +26,9 @@
 SELECT
     c.created_at AS compared_at,
     v.target, v.variant, v.evidence,
-    c.accuracy, c.accuracy_reason, c.pairs, c.scaled_difference, c.upper_bound, c.margin,
+    c.accuracy, c.accuracy_reason,
+    c.logits, c.rmse_ratio, c.total_variation, c.forecasts,
+    c.pairs, c.scaled_difference, c.upper_bound, c.margin,
     e.mae_mean AS eager_mae,
     v.mae_mean AS variant_mae,
     c.mae_ratio, c.speed_up, c.memory_ratio,

@@ -46,6 +46,7 @@ SELECT
     e.device,
     e.gpu,
     e.torch,
+    substr(e.torch, 1, instr(e.torch || '+', '+') - 1) AS torch_release,
     e.cuda,
     e.host,
     e.target_revision,

@@ -112,9 +112,7 @@ def it_shows_that_a_fixing_commit_of_a_remote_mends_what_fails_before_it(tmp_pat
     before = _work_tree(checkout)
     (tmp_path / "kronos_health.toml").write_text(SETTINGS + f'[upstream]\nkronos_checkout = "{checkout}"\n')
     names = ("--candidate", f"kronos={old}", "--candidate", "kronos=upstream/main")
-    assert say(tmp_path, "probe", "--no-production", *names, "--variant", "eager", "--no-rehearse").returncode == 0
-    said = say(tmp_path, "rehearse", *names, "--variant", "compiled")
-    assert said.returncode == 1, "one of the two fails"
+    said = say(tmp_path, "probe", "--no-production", *names, "--rehearse")
     found = {(row["candidate"], row["variant"], row["kind"]): row for row in probes(tmp_path)}
     at_old, at_fixed = f"kronos={old[:12]}", f"kronos={fixed[:12]}"
     assert {name for name, _, _ in found} == {at_old, at_fixed}

@@ -107,7 +107,7 @@ class DescribeTheBenchmarksDecision:
             "Accuracy: MAE differs by 1.00% (threshold: < 5%)",
             "Performance: 1.50 times as fast (threshold: > 1.1)",
             "Memory: +19.0% (threshold: < +50%)",
-            "Paired seeds: pass over 20 pairs, as told",
+            "Against eager: pass over 20 pairs, as told",
         ]
 
     @pytest.mark.parametrize(

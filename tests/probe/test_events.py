@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronos_health.domain.probes import Counters, Failure, Frame, Memory, Prediction
+from kronos_health.domain.probes import (
+    Counters,
+    Failure,
+    Frame,
+    HeadAccuracy,
+    Keeper,
+    Leak,
+    LogitAccuracy,
+    Memory,
+    Prediction,
+)
 from kronos_health.probe import events
 from kronos_health.probe.transcript import Transcript
 
@@ -23,11 +33,14 @@ COUNTERS = {
 }
 
 
+HEAD = {"name": "s1", "rmse": 1e-7, "total_variation": 1e-8, "finite": True}
+
+
 @pytest.mark.parametrize(
     ("written", "event"),
     [
         (line("hello", protocol=1, pid=7, python="3.11.7"), events.Hello(1, 7, "3.11.7")),
-        (line("phase", phase="compile", detail="begin"), events.PhaseChange("compile", "begin")),
+        (line("phase", phase="compile", detail="begin"), events.PhaseChange("compile", "begin", 1.0)),
         (line("loaded", import_ms=1.5, load_ms=None), events.Loaded(1.5, None)),
         (
             line("prediction", index=0, seed=5, latency_ms=9.0, value=1.0, absolute_error=2.0, naive_error=3.0),
@@ -38,6 +51,17 @@ COUNTERS = {
             Counters(2, 2, 2, 2, 2, 2, reasons=("a b",)),
         ),
         (line("memory", rss_peak_mb=9.5), Memory(9.5)),
+        (
+            line("prediction", index=1, seed=5, latency_ms=9.0, value=1.0, rss_mb=300.5, device_mb=None),
+            Prediction(1, 5, 9.0, 1.0, None, None, rss_mb=300.5),
+        ),
+        (
+            line("accuracy", windows=16, digest="d", note=None, heads=[HEAD, {**HEAD, "name": "s2", "rmse": None}]),
+            LogitAccuracy(
+                16, "d", (HeadAccuracy("s1", 1e-7, 1e-8, True), HeadAccuracy("s2", None, 1e-8, finite=False))
+            ),
+        ),
+        (line("accuracy", windows=0, note="no logits"), LogitAccuracy(0, None, (), "no logits")),
         (line("check", name="outputs_kept", ok=False, detail="x"), events.Check("outputs_kept", False, "x")),
         (
             line("error", kind="graph_reuse", type="RuntimeError", message="m", frame=None, stack="s"),
@@ -57,6 +81,34 @@ def it_reads_the_failing_frame() -> None:
     assert error.failure.frame == Frame("model/module.py", 265, "forward", "return output * self.weight")
 
 
+LEAK = {"read": True, "producer": "Kronos.decode_s1", "output": 1, "shape": "float32[8]", "kept_by": "context"}
+
+
+def it_reads_what_outlived_its_graph() -> None:
+    frame = {"file": "model/module.py", "line": 265, "function": "forward", "code": "return output * self.weight"}
+    told = line("leak", **LEAK, keeper="handoff", frame=frame, reader="Kronos.decode_s2", read_at=None)
+    assert events.parse(told) == Leak(
+        read=True,
+        producer="Kronos.decode_s1",
+        output=1,
+        shape="float32[8]",
+        frame=Frame("model/module.py", 265, "forward", "return output * self.weight"),
+        keeper=Keeper.HANDOFF,
+        kept_by="context",
+        reader="Kronos.decode_s2",
+    )
+
+
+def it_takes_a_keeper_of_a_newer_worker_for_unknown_and_bounds_their_number() -> None:
+    said = Transcript()
+    for _ in range(2 * events.MAX_LEAKS):
+        said.take(line("leak", **LEAK, keeper="the moon"))
+    assert {leak.keeper for leak in said.leaks} == {Keeper.UNKNOWN}
+    assert len(said.leaks) == events.MAX_LEAKS
+    assert said.garbage == 0
+    assert events.parse(line("leak", producer=None, output=1)) is None
+
+
 @pytest.mark.parametrize(
     "written",
     [
@@ -72,6 +124,9 @@ def it_reads_the_failing_frame() -> None:
         line("prediction", index=2**40, seed=0, latency_ms=1.0, value=1.0),
         line("counters", graphs="many"),
         line("check", name="outputs_kept", ok="yes"),
+        line("accuracy", windows=16, heads="s1"),
+        line("accuracy", windows=16, heads=[{"name": "s1"}]),
+        line("accuracy", windows=16, heads=["s1"]),
         line("environment", device=None, python="3", torch="2"),
         line("error", type="RuntimeError"),
     ],
@@ -147,3 +202,12 @@ def it_keeps_the_first_answer_of_a_prediction() -> None:
         said.take(line("prediction", index=0, seed=1, latency_ms=1.0, value=value))
     assert said.predictions[0].value == 1.0
     assert said.garbage == 1
+
+
+def it_goes_back_to_what_it_did_before_compiling() -> None:
+    transcript = Transcript()
+    for phase, detail in (("predict", None), ("compile", "begin"), ("compile", "end")):
+        transcript.take(line("phase", phase=phase, detail=detail))
+    assert (transcript.phase, transcript.compiled_in) == ("predict", {0})
+    transcript.take(line("phase", phase="compile", detail="begin"))
+    assert (transcript.phase, transcript.phase_at) == ("compile", 1.0)

@@ -13,7 +13,9 @@ from kronos_health.domain.probes import (
     Counters,
     Failure,
     Frame,
+    HeadAccuracy,
     Iteration,
+    LogitAccuracy,
     Memory,
     Outcome,
     Prediction,
@@ -81,6 +83,13 @@ def unfinished(**fields: object) -> Transcript:
     return changed(lambda transcript: [setattr(transcript, name, value) for name, value in fields.items()] and None)
 
 
+def growing(mb: float) -> Transcript:
+    """Resident memory grows by so much with every prediction."""
+    told = said()
+    told.predictions = {k: replace(one, rss_mb=300.0 + mb * k) for k, one in told.predictions.items()}
+    return told
+
+
 CUDA_GRAPHS = Counters(2, 2, 2, cudagraph_recordings=2, cudagraph_replays=6)
 
 CASES: list[tuple[str, Case, Outcome, str]] = [
@@ -132,6 +141,44 @@ CASES: list[tuple[str, Case, Outcome, str]] = [
         Outcome.TIMEOUT,
         "900 s (probe.iteration_deadline_seconds), while compiling",
     ),
+    (
+        "ended at the deadline, with the time it had been compiling",
+        case(
+            unfinished(done=False, phase="compile", phase_at=12.0),
+            replace(GOOD_END, duration_ms=900_000.0, stopped=StopReason.DEADLINE, signal="SIGKILL"),
+        ),
+        Outcome.TIMEOUT,
+        "while compiling, since 888 s",
+    ),
+    (
+        "ended for its memory while our own float64 copy was there",
+        case(
+            unfinished(done=False, phase="accuracy"),
+            replace(GOOD_END, stopped=StopReason.MEMORY, signal="SIGKILL", memory_mb=2500.0),
+        ),
+        Outcome.WORKER_ERROR,
+        "its own work was over, so raise the limit or set probe.accuracy_windows = 0",
+    ),
+    (
+        "ended at the deadline while measuring against it",
+        case(unfinished(done=False, phase="accuracy"), replace(GOOD_END, stopped=StopReason.DEADLINE)),
+        Outcome.WORKER_ERROR,
+        "set probe.accuracy_windows = 0",
+    ),
+    (
+        "logits that are not finite, with good forecasts",
+        case(unfinished(logits=LogitAccuracy(16, "d", (HeadAccuracy("s2", None, None, finite=False),)))),
+        Outcome.ACCURACY,
+        "the logits of s2 are not finite",
+    ),
+    (
+        "logits that could not be had are no fault",
+        case(unfinished(logits=LogitAccuracy(0, None, (), "no logits"))),
+        Outcome.PASSED,
+        "",
+    ),
+    ("memory that grows with every prediction", case(growing(50.0)), Outcome.MEMORY_LEAK, "at least 50 MiB with every"),
+    ("memory that grows a little", case(growing(5.0)), Outcome.PASSED, ""),
     (
         "finished, and hung at exit",
         case(said(), replace(GOOD_END, stopped=StopReason.DEADLINE, signal="SIGKILL")),

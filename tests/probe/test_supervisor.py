@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -86,6 +87,7 @@ def it_tells_a_terminal_what_goes_on(probing: Probing) -> None:
     assert probing.progress[-1].line == "kronos eager: iteration 2/2, passed"
 
 
+SHORT = {"iteration_deadline_seconds": 4.0}
 HANG = "begin(); predict(0); signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 GROW = """
     begin()
@@ -123,6 +125,14 @@ def it_tells_failures_apart(probing: Probing, body: str, probe: dict[str, float]
     assert words in result.failure.message
     assert "\n" not in result.failure.message
     assert result.iterations[0].failure == result.failure
+
+
+def it_says_how_long_a_hanging_compiler_was_at_it(probing: Probing) -> None:
+    body = "begin(); predict(0); say('phase', phase='compile', detail='begin'); time.sleep(60)"
+    result = probing.run(body, replace(SPEC, variant="compiled", iterations=1), QUICK.model_copy(update=SHORT))
+    assert result.outcome is Outcome.TIMEOUT
+    assert result.failure is not None
+    assert re.search(r"not finished after 4 s .*, while compiling, since \d+ s$", result.failure.message)
 
 
 def it_keeps_what_was_received_before_a_crash(probing: Probing) -> None:

@@ -17,7 +17,9 @@ from kronos_health.domain.probes import (
     Comparison,
     Environment,
     Failure,
+    HeadAccuracy,
     IterationRecord,
+    LogitAccuracy,
     Outcome,
     PredictionPair,
     ProbeFigures,
@@ -26,6 +28,7 @@ from kronos_health.domain.probes import (
     Regime,
 )
 from kronos_health.revisit.comparison import compare
+from kronos_health.revisit.logits import LogitPair
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 ENVIRONMENT = Environment(
@@ -75,7 +78,7 @@ def _compare(pairs: list[PredictionPair], eager: Any = None, variant: Any = None
 def it_passes_identical_forecasts_and_says_that_they_are() -> None:
     comparison = _compare(_pairs())
     assert comparison.accuracy is AccuracyState.PASS
-    assert comparison.accuracy_reason.endswith("All 20 forecasts are identical to eager's.")
+    assert "All 20 forecasts are identical to eager's." in comparison.accuracy_reason
     assert (comparison.pairs, comparison.scaled_difference, comparison.upper_bound) == (20, 0.0, 0.0)
     assert (comparison.mae_ratio, comparison.speed_up, comparison.memory_ratio) == (1.0, 2.0, 1.0)
 
@@ -94,7 +97,7 @@ def it_passes_identical_forecasts_and_says_that_they_are() -> None:
 def it_judges_the_bound_and_not_the_mean(spread: dict[str, float], state: AccuracyState) -> None:
     comparison = _compare(_pairs(**spread))
     assert comparison.accuracy is state
-    assert comparison.accuracy_reason.endswith("0 of 20 forecasts are identical to eager's.")
+    assert "0 of 20 forecasts are identical to eager's." in comparison.accuracy_reason
 
 
 def it_judges_in_shares_of_the_naive_error() -> None:
@@ -125,7 +128,7 @@ def it_fails_wrong_outputs_whatever_the_other_pairs_say() -> None:
     wrong = _probe("compiled", iterations=(iteration,), failure=Failure("NotFinite", "forecast 2 is NaN"), passed=4)
     comparison = _compare(_pairs(), variant=wrong)
     assert comparison.accuracy is AccuracyState.FAIL
-    assert comparison.accuracy_reason == "1 iterations gave wrong outputs: forecast 2 is NaN"
+    assert comparison.accuracy_reason.startswith("1 iterations gave wrong outputs: forecast 2 is NaN.")
 
 
 class DescribeAVoidComparison:
@@ -134,7 +137,7 @@ class DescribeAVoidComparison:
         assert comparison.accuracy is AccuracyState.VOID
         assert "6.3 times that of repeating the last value" in comparison.accuracy_reason
         assert "real weights (targets.NAME.weights" in comparison.accuracy_reason
-        assert comparison.accuracy_reason.endswith("All 20 forecasts are identical to eager's.")
+        assert "All 20 forecasts are identical to eager's." in comparison.accuracy_reason
 
     def it_accepts_a_model_near_the_naive_forecast(self) -> None:
         assert _compare(_pairs(eager=1.2)).accuracy is AccuracyState.PASS
@@ -175,3 +178,53 @@ def it_does_not_depend_on_the_order_of_the_pairs(errors: list[tuple[float, float
     assert _compare(pairs).accuracy is _compare(shuffled).accuracy
     if _compare(pairs).accuracy is AccuracyState.PASS:
         assert len(pairs) >= 12
+
+
+class DescribeTheLayersTogether:
+    """Accuracy passes when every layer that is available says so, and fails as soon as one does."""
+
+    def compared(self, rmse: float, pairs: list[PredictionPair], windows: int = 16) -> Comparison:
+        eager = LogitAccuracy(16, "d", (HeadAccuracy("s1", 1e-7, 1e-7, True),))
+        variant = LogitAccuracy(windows, "d", (HeadAccuracy("s1", rmse, 1e-7, True),))
+        logits = LogitPair(eager, variant)
+        return compare(_probe("eager"), _probe("compiled"), pairs, logits, margin=0.05, minimum_pairs=12)
+
+    @pytest.mark.parametrize(
+        ("rmse", "windows", "pairs", "state", "first"),
+        [
+            (1e-7, 16, _pairs(), AccuracyState.PASS, "error +0.00 %"),
+            (1e-6, 16, _pairs(), AccuracyState.FAIL, "logits 10 times"),
+            (1e-6, 16, _pairs(eager=6.3), AccuracyState.FAIL, "logits 10 times"),
+            (1e-6, 16, [], AccuracyState.FAIL, "logits 10 times"),
+            (1e-7, 16, _pairs(worse=0.10, noise=0.02), AccuracyState.FAIL, "error +10"),
+            (1e-7, 16, _pairs(eager=6.3), AccuracyState.VOID, "eager's own error"),
+            (1e-7, 16, _pairs(noise=0.5), AccuracyState.INCONCLUSIVE, "error "),
+            (1e-7, 15, _pairs(), AccuracyState.INCONCLUSIVE, "only 15 of 16 windows"),
+            (1e-7, 15, _pairs(eager=6.3), AccuracyState.VOID, "eager's own error"),
+        ],
+    )
+    def it_takes_the_worst_and_tells_it_first(
+        self, rmse: float, windows: int, pairs: list[PredictionPair], state: AccuracyState, first: str
+    ) -> None:
+        comparison = self.compared(rmse, pairs, windows)
+        assert comparison.accuracy is state
+        assert comparison.accuracy_reason.startswith(first)
+        assert comparison.rmse_ratio == pytest.approx(rmse / 1e-7)
+
+    def it_does_without_logits_where_there_are_none(self) -> None:
+        comparison = _compare(_pairs())
+        assert (comparison.logits, comparison.accuracy) == (None, AccuracyState.PASS)
+        assert comparison.accuracy_reason.endswith(
+            "Logits were not compared: nobody asked, or no iteration got so far."
+        )
+
+    def it_is_void_when_eager_itself_is_wrong(self) -> None:
+        iteration = IterationRecord("i", 0, Regime.SATURATED, CacheState.NONE, Outcome.ACCURACY, AT)
+        wrong = _probe("eager", iterations=(iteration,), failure=Failure("NotFinite", "forecast 2 is NaN"))
+        comparison = _compare(_pairs(), eager=wrong)
+        assert comparison.accuracy is AccuracyState.VOID
+        assert comparison.accuracy_reason == "eager itself gave wrong outputs in 1 iterations: forecast 2 is NaN."
+
+    def it_pairs_only_forecasts_of_the_same_window(self) -> None:
+        comparison = _compare([*_pairs(), replace(_pairs(1)[0], same_window=False)])
+        assert (comparison.pairs, comparison.accuracy) == (20, AccuracyState.INCONCLUSIVE)

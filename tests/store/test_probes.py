@@ -19,7 +19,11 @@ from kronos_health.domain.probes import (
     Environment,
     Failure,
     Frame,
+    HeadAccuracy,
     Iteration,
+    Keeper,
+    Leak,
+    LogitAccuracy,
     Memory,
     Outcome,
     Prediction,
@@ -265,12 +269,47 @@ def it_pairs_forecasts_made_under_the_same_seed(connection: Connection, campaign
     assert (pairs[0].baseline_error, pairs[0].candidate_error) == (5.0, 5.0)
 
 
+def it_tells_pairs_of_different_windows_apart(connection: Connection, campaign: str, now: datetime) -> None:
+    eager = a_result(now, (an_iteration(now),), Outcome.PASSED)
+    first, second = an_iteration(now).predictions
+    moved = replace(an_iteration(now), predictions=(replace(first, naive_error=None), replace(second, naive_error=7.0)))
+    compiled = a_result(now, (moved,), Outcome.PASSED, "compiled")
+    same = stored(connection, campaign, eager)
+    again, other = stored(connection, campaign, eager), stored(connection, campaign, compiled)
+    assert [pair.same_window for pair in probe_history.prediction_pairs(connection, same, again)] == [True, True]
+    assert [pair.same_window for pair in probe_history.prediction_pairs(connection, same, other)] == [False, False]
+
+
+def it_keeps_the_logits_of_the_iteration_that_was_asked(connection: Connection, campaign: str, now: datetime) -> None:
+    heads = (HeadAccuracy("s1", 3e-7, 1e-7, True), HeadAccuracy("s2", None, None, finite=False))
+    told = LogitAccuracy(16, "d1", heads)
+    asked = replace(an_iteration(now, 1), logits=told)
+    probe_id = stored(connection, campaign, a_result(now, (an_iteration(now), asked), Outcome.PASSED))
+    assert probe_history.logit_accuracy(connection, probe_id) == told
+
+    none = LogitAccuracy(0, None, (), "Toy has no logits(windows)")
+    noted = replace(an_iteration(now), logits=none)
+    probe_id = stored(connection, campaign, a_result(now, (noted,), Outcome.PASSED))
+    assert probe_history.logit_accuracy(connection, probe_id) == none
+    probe_id = stored(connection, campaign, a_result(now, (an_iteration(now),), Outcome.PASSED))
+    assert probe_history.logit_accuracy(connection, probe_id) is None
+
+
 def it_keeps_the_last_comparison_of_two_probes(connection: Connection, campaign: str, now: datetime) -> None:
     eager = stored(connection, campaign, a_result(now, (), Outcome.PASSED))
     compiled = stored(connection, campaign, a_result(now, (), Outcome.PASSED, "compiled"))
     first = Comparison(eager, compiled, 8, AccuracyState.INCONCLUSIVE, "8 pairs", 0.01, 0.08, 0.05, 1.0, 1.2, None)
     kept = probes.record_comparison(connection, campaign, first, now)
-    second = replace(first, pairs=20, accuracy=AccuracyState.PASS, accuracy_reason="20 pairs")
+    second = replace(
+        first,
+        pairs=20,
+        accuracy=AccuracyState.PASS,
+        accuracy_reason="20 pairs",
+        logits=AccuracyState.PASS,
+        forecasts=AccuracyState.PASS,
+        rmse_ratio=1.01,
+        total_variation=1e-7,
+    )
     assert probes.record_comparison(connection, campaign, second, now) == kept
     assert probe_history.comparisons(connection, [eager, compiled]) == {compiled: second}
 
@@ -285,9 +324,36 @@ def it_notes_when_a_campaign_ended(connection: Connection, now: datetime) -> Non
 
 def it_reads_whole_iterations_back_as_they_were(connection: Connection, campaign: str, now: datetime) -> None:
     """Whatever an iteration learns to say must survive a kill, or a probe that goes on forgets it."""
-    iterations = (an_iteration(now), an_iteration(now, 1, Outcome.GRAPH_REUSE))
+    heads = (HeadAccuracy("s1", 1e-7, 2e-8, True), HeadAccuracy("s2", None, None, False))
+    told = replace(an_iteration(now), logits=LogitAccuracy(16, "d" * 64, heads))
+    asked = replace(an_iteration(now, 2), logits=LogitAccuracy(0, None, (), "this target shows no logits"))
+    iterations = (told, an_iteration(now, 1, Outcome.GRAPH_REUSE), asked)
     result = a_result(now, iterations, Outcome.GRAPH_REUSE)
     probe_id = stored(connection, campaign, result)
     assert measured_by(connection, probe_id) == Measured(iterations, CPU, result.noise)
-    assert measured_by(connection, probe_id).missing(4) == (2, 3)
+    assert measured_by(connection, probe_id).missing(5) == (3, 4)
     assert measured_by(connection, "nowhere") == Measured()
+
+
+def it_keeps_what_a_rehearsal_found_to_outlive_its_graph(engine: Engine, now: datetime) -> None:
+    at = Frame("model/module.py", 265, "forward", "return output * self.weight")
+    read = Leak(True, "Kronos.decode_s1", 1, "float32[8]", at, Keeper.HANDOFF, "context", "Kronos.decode_s2", at)
+    held = Leak(False, "Kronos.decode_s1", 3, "float32[8]", None, Keeper.PARKED, "model.cos\x00_cached" + "x" * 300)
+    failed = replace(an_iteration(now, outcome=Outcome.GRAPH_REUSE), leaks=(read, held))
+    with writing(engine) as connection:
+        campaign = probes.start_campaign(connection, "test", now)
+        probe_id = probes.open_probe(
+            connection, campaign, ProbeSpec("kronos", "compiled", kind=ProbeKind.REHEARSED), now
+        )
+        probes.record_iteration(connection, probe_id, failed)
+    with reading(engine) as connection:
+        rows = connection.execute(select(tables.leak).order_by(tables.leak.c.index)).mappings().all()
+    assert [(row["read"], row["keeper"], row["reader"]) for row in rows] == [
+        (True, "handoff", "Kronos.decode_s2"),
+        (False, "parked", None),
+    ]
+    assert (rows[0]["frame_code"], rows[0]["read_line"], rows[1]["frame_file"]) == (at.code, 265, None)
+    assert rows[1]["kept_by"] == "model.cos_cached" + "x" * 300
+    with reading(engine) as connection:
+        (again,) = measured_by(connection, probe_id).iterations
+    assert again.leaks == (read, replace(held, kept_by="model.cos_cached" + "x" * 300)), "a kill forgets none of it"

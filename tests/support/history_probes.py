@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, insert, select
 
 from kronos_health.store.tables.plans import campaign_probe, interruption
-from kronos_health.store.tables.probes import campaign, comparison, environment, iteration, prediction, probe
+from kronos_health.store.tables.probes import campaign, comparison, environment, iteration, leak, prediction, probe
 from kronos_health.store.types import new_id
 
 MENDED = "compiled_static_rope_mark_step"
@@ -140,7 +140,9 @@ def insert_probe(
     for index in range(5):
         started_at = at + timedelta(seconds=30 * index)
         if broken:
-            _broken_iteration(connection, identifier, index, started_at)
+            broken_iteration = _broken_iteration(connection, identifier, index, started_at)
+            if rehearsed:
+                _leaks(connection, broken_iteration)
         else:
             _passing_iteration(connection, identifier, index, started_at, figures["steady_median_ms"], on_cpu)
     return identifier
@@ -169,8 +171,36 @@ def _iteration(connection: Connection, probe_id: str, index: int, at: datetime, 
     return identifier
 
 
-def _broken_iteration(connection: Connection, probe_id: str, index: int, at: datetime) -> None:
-    _iteration(
+def _leaks(connection: Connection, iteration_id: str) -> None:
+    """Both causes, as the rehearsal of stock finds them: the handoff that was read, and a rotary table kept."""
+    common = {"iteration_id": iteration_id, "producer": "Kronos.decode_s1"}
+    rotary = {
+        "frame_file": "external/kronos/model/module.py",
+        "frame_line": 293,
+        "frame_function": "_update_cos_sin_cache",
+        "frame_code": "self.cos_cached = emb.cos()[None, None, :, :]",
+    }
+    handoff = {
+        "reader": "Kronos.decode_s2",
+        "read_file": "external/kronos/model/kronos.py",
+        "read_line": 444,
+        "read_function": "auto_regressive_inference",
+        "read_code": "s2_logits = model.decode_s2(context, sample_pre)",
+    }
+    rows = (
+        {"read": True, "output": 1, "shape": "float32[2, 64, 832]", "keeper": "handoff", "kept_by": "context"}
+        | FRAME
+        | handoff,
+        {"read": False, "output": 3, "shape": "float32[1, 1, 64, 52]", "keeper": "parked"}
+        | {"kept_by": "model.transformer[0].self_attn.rotary.cos_cached"}
+        | rotary,
+    )
+    for index, row in enumerate(rows):
+        connection.execute(insert(leak).values(id=new_id(), index=index, **common, **row))
+
+
+def _broken_iteration(connection: Connection, probe_id: str, index: int, at: datetime) -> str:
+    return _iteration(
         connection,
         probe_id,
         index,

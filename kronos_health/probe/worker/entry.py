@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import faulthandler
 import os
 import platform
@@ -34,12 +36,15 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         parser.error(f"--events-fd {options.events_fd}: {error.strerror}")
     writer.emit("hello", protocol=PROTOCOL_VERSION, pid=os.getpid(), python=platform.python_version())
-    _work(options.spec, writer)
+    rehearsed = _work(options.spec, writer)
     writer.emit("done")
+    if rehearsed:
+        _leave_at_once()
     return 0
 
 
-def _work(spec_path: str, writer: EventWriter) -> None:
+def _work(spec_path: str, writer: EventWriter) -> bool:
+    """Run the order; true when it was a rehearsal."""
     try:
         if sys.version_info < OLDEST_PYTHON:
             raise BadInput(f"{sys.executable} is Python {platform.python_version()}; probes need 3.10 or newer")
@@ -49,5 +54,16 @@ def _work(spec_path: str, writer: EventWriter) -> None:
         spec = read_spec(spec_path)
     except BadInput as error:
         writer.emit("error", **failures.describe(error))
-        return
+        return False
     Session(spec, writer).run()
+    return spec.rehearsed
+
+
+def _leave_at_once() -> None:
+    """End without taking 400,000 objects of torch's apart, which costs 1.5 s of a rehearsal's 8; how a process ends
+    is part of a measured probe's outcome, and no part of a rehearsal's."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)

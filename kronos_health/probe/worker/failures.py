@@ -136,13 +136,16 @@ def _is_out_of_memory(error: BaseException) -> bool:
 def _named_in(message: str, kind: str) -> Frame | None:
     marker = "Stack trace:" if kind == "graph_reuse" else "from user code:"
     _, found, stack = message.partition(marker)
-    if not found:
-        return None
+    return frame_in_stack(stack) if found else None
+
+
+def frame_in_stack(stack: str) -> Frame | None:
+    """The innermost frame of a formatted stack that is not torch's; the innermost of all where all are."""
     frames = [
         Frame(match["file"], int(match["line"]), match["function"].strip(), _code_only(match["code"]))
         for match in _FRAME_LINE.finditer(stack)
     ]
-    outside = [frame for frame in frames if not _skipped(frame.file)] or frames
+    outside = [frame for frame in frames if not skipped(frame.file)] or frames
     return outside[-1] if outside else None
 
 
@@ -153,12 +156,12 @@ def _code_only(line: str) -> str:
 
 def _innermost(error: BaseException) -> Frame | None:
     for entry in reversed(traceback.extract_tb(error.__traceback__)):
-        if not _skipped(entry.filename):
+        if not skipped(entry.filename):
             return Frame(entry.filename, entry.lineno or 0, entry.name, (entry.line or "").strip())
     return None
 
 
-def _skipped(file: str) -> bool:
+def skipped(file: str) -> bool:
     """True for frames that say nothing about the model: torch, what it generated, the standard library, this worker."""
     generated = os.environ.get("TORCHINDUCTOR_CACHE_DIR") or f"{tempfile.gettempdir()}/torchinductor_"
     if file.startswith(("<", str(Path(__file__).resolve().parent), generated)):

@@ -6,13 +6,51 @@ needed before. ``ru_maxrss`` is only the fallback: a child inherits its parent's
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 MIB = 1024 * 1024
+NOTICEABLE_MB = 8.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the process holds at one moment, in MiB; ``None`` where it cannot be told."""
+
+    rss_mb: float | None = None
+    device_mb: float | None = None
+
+
+def held(device: str, before: Held) -> Held:
+    """What is held now. Where that grew noticeably, garbage is collected first: what only waits for that is no leak."""
+    now = _held(device)
+    if _grew(before.rss_mb, now.rss_mb) or _grew(before.device_mb, now.device_mb):
+        gc.collect()
+        now = _held(device)
+    return now
+
+
+def _grew(before: float | None, now: float | None) -> bool:
+    return before is not None and now is not None and now - before > NOTICEABLE_MB
+
+
+def _held(device: str) -> Held:
+    torch = sys.modules.get("torch")
+    on_device = torch is not None and device.startswith("cuda") and torch.cuda.is_initialized()
+    return Held(_rss_mb(), torch.cuda.memory_allocated(device) / MIB if torch is not None and on_device else None)
+
+
+def _rss_mb() -> float | None:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / MIB
 
 
 def reset_peak() -> None:

@@ -19,8 +19,6 @@ from torch.utils import _pytree
 from .recipes import Applied
 from .targets.contract import Part
 
-Reader = Callable[[torch.Tensor], None]
-
 
 @dataclass(frozen=True)
 class Kept:
@@ -31,12 +29,14 @@ class Kept:
     copy: torch.Tensor
     version: int
 
-    def overwritten(self, read: Reader) -> bool:
-        """True when somebody still holds the output, nobody changed it on purpose, and it is another one now."""
+    def overwritten(self) -> bool:
+        """True when somebody still holds the output, nobody changed it on purpose, and it is another one now.
+
+        Reading it may raise the lifetime rule's error.
+        """
         tensor = self.tensor()
         if tensor is None or _version(tensor) != self.version:
             return False
-        read(tensor)
         return not torch.equal(torch.nan_to_num(tensor), torch.nan_to_num(self.copy))
 
 
@@ -86,9 +86,9 @@ class Observer:
         return found
 
 
-def overwritten(kept: Iterable[Kept], read: Reader) -> list[str]:
-    """The names of those that changed; ``read`` is called on each first and may raise the lifetime rule's error."""
-    return [one.name for one in kept if one.overwritten(read)]
+def overwritten(kept: Iterable[Kept]) -> list[Kept]:
+    """Those that changed; raises the lifetime rule's error when one may not be read at all."""
+    return [one for one in kept if one.overwritten()]
 
 
 def _version(tensor: torch.Tensor) -> int:

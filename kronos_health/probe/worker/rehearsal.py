@@ -1,245 +1,43 @@
-"""The lifetime rule of torch's CUDA graph trees, emulated without CUDA as a Dynamo backend.
+"""The lifetime rule of torch's CUDA graphs, rehearsed without CUDA: ``torch.compile`` with a Dynamo backend.
 
-Under CUDA graphs the outputs of compiled code live in a pool that later runs write over. This module keeps the same
-books as ``torch/_inductor/cudagraph_trees.py`` (read in 2.6, 2.13 and 2.15) while the graphs themselves run eagerly, so
-that code which breaks the rule fails with torch's own words on any machine. It says what CUDA would do; it is never
-evidence.
+Under CUDA graphs the outputs of compiled code live in a pool that later runs write over. Here the graphs run eagerly
+while :mod:`.graph_pool` keeps the same books, so that code which breaks the rule fails with torch's own words on any
+machine: compiled code that reads an overwritten output, and eager code too (:mod:`.veil`). It says what CUDA would do;
+it is never evidence.
 
-The rule. Every compiled call is a new *generation*; once step marks are used, only a mark is. A function is first
-warmed up, then recorded, then replayed. While warming up or recording, a new generation takes away every output of the
-current path that somebody still holds, before the inputs are read: reading one later is the error. While replaying
-nothing is taken away, but the graph writes its new results over its old ones, silently. With generation cloning (torch
-2.14's ``cudagraph_trees_generation_cloning``) outputs still held are moved out of the pool instead.
-
-Not emulated: overwritten outputs read by eager code only (compiled inputs and forecasts are looked at), training,
-re-recording limits, input mutation, and graphs that torch would skip.
+Not emulated: overwritten outputs that eager code reads between two graphs of one compiled call, training, re-recording
+limits, input mutation, and graphs that torch would skip.
 """
 
 from __future__ import annotations
 
-import enum
-import importlib
+import functools
+import inspect
 import sys
-import weakref
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch._dynamo.mutation_guard import GenerationTracker
-from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils import _pytree
 
-TREES = "torch._inductor.cudagraph_trees"
+from .graph_pool import GraphPool, PoolOutput, Runner
+from .keepers import own_place, path_to, variable_of
+from .leaks import Leak, Refusal, describe
+from .veil import Veil
+
 GRAPH_MODES = ("reduce-overhead", "max-autotune")
-MESSAGE = (
-    "Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run. Stack trace: {stack}. "
-    "To prevent overwriting, clone the tensor outside of torch.compile() or call "
-    "torch.compiler.cudagraph_mark_step_begin() before each model invocation."
-)
 NO_STACK = "[Could not find stack trace]"
 
-Runner = Callable[..., Sequence[Any]]
 
+@dataclass(frozen=True)
+class Call:
+    """A call of compiled code that runs: what it is called, what was passed to it, and from where."""
 
-class PathState(enum.Enum):
-    """What the pool's current path is made of."""
-
-    NONE = "none"
-    WARM_UP = "warm-up"
-    RECORDING = "recording"
-    EXECUTION = "execution"
-
-
-class PoolOutput:
-    """One output of a graph, watched without keeping it alive."""
-
-    def __init__(self, tensor: torch.Tensor, stack: str) -> None:
-        storage = tensor.untyped_storage()
-        self.stack = stack
-        self.storage = StorageWeakRef(storage)  # type: ignore[no-untyped-call]
-        self.key = storage._cdata
-        self._tensor = weakref.ref(tensor)
-        self._layout = (tensor.dtype, tensor.storage_offset(), tensor.size(), tensor.stride())
-
-    @property
-    def alive(self) -> bool:
-        """True while somebody holds the output or a view of it."""
-        return not self.storage.expired()  # type: ignore[no-untyped-call]
-
-    def write_over(self, fresh: torch.Tensor) -> torch.Tensor:
-        """What a replay does: put ``fresh`` where the old result was, and hand that out (again)."""
-        storage = torch.UntypedStorage._new_with_weak_ptr(self.storage.cdata)
-        if storage is None:
-            return fresh
-        dtype, offset, size, stride = self._layout
-        place = torch.empty(0, dtype=dtype).set_(storage, offset, size, stride)
-        place.copy_(fresh)
-        held = self._tensor()
-        return place if held is None else held
-
-
-@dataclass(eq=False)
-class Node:
-    """One run of a function on a path: its outputs, and the recorded graphs that may follow it."""
-
-    function: int
-    parent: Node | None
-    key: Any = None
-    outputs: list[PoolOutput | None] = field(default_factory=list)
-    children: dict[Any, Node] = field(default_factory=dict)
-
-    def path(self) -> list[Node]:
-        """From the root of the path to this node."""
-        return [*(self.parent.path() if self.parent else []), self]
-
-    def held(self) -> list[PoolOutput]:
-        """The path's outputs that somebody still holds."""
-        return [output for node in self.path() for output in node.outputs if output is not None and output.alive]
-
-
-class GraphPool:
-    """The books of one device's CUDA graph pool."""
-
-    def __init__(self, generation_cloning: bool = False) -> None:
-        self.generation_cloning = generation_cloning
-        self.recordings = 0
-        self.replays = 0
-        self._state = PathState.NONE
-        self._current: Node | None = None
-        self._generation: int | None = None
-        self._roots: dict[Any, Node] = {}
-        self._warmed: set[int] = set()
-        self._taken: dict[int, PoolOutput] = {}
-
-    def run(self, function: int, run: Runner, inputs: Sequence[Any], static: Sequence[bool], stacks: list[str]) -> Any:
-        """One compiled call of graph ``function``; raises torch's ``RuntimeError`` when an input was taken away."""
-        if self._state in (PathState.WARM_UP, PathState.RECORDING):
-            self._end_path()
-        elif self.generation_cloning and self._new_generation():
-            self._end_execution()  # torch ends it at once only in this mode, before it looks for a graph to replay
-        self.refuse_taken(inputs)
-        if function not in self._warmed or self._state is PathState.WARM_UP:
-            self._warmed.add(function)
-            return self._enter(PathState.WARM_UP, Node(function, self._current), run(*inputs), inputs, stacks)
-        node = self._find(function, inputs, static)
-        if node is not None:
-            return self._replay(node, run(*inputs))
-        return self._record(function, run, inputs, static, stacks)
-
-    def refuse_taken(self, values: Iterable[Any]) -> None:
-        """Raise torch's error when one of ``values`` is, or is a view of, an output that was taken away."""
-        for value in values:
-            if isinstance(value, torch.Tensor) and value.layout is torch.strided:
-                output = self._taken.get(value.untyped_storage()._cdata)
-                if output is not None:
-                    raise RuntimeError(overwritten_message(output.stack))
-
-    def _end_path(self) -> None:
-        """End a warm-up or recording when a new generation began or nobody holds its outputs any more."""
-        held = self._current.held() if self._current else []
-        if self._new_generation():
-            self._take_away(held)
-            self._leave()
-        elif not held:
-            self._leave()
-
-    def _end_execution(self) -> None:
-        """End a replay: nothing is taken away, what is still held will be written over."""
-        held = self._current.held() if self._current else []
-        if self._new_generation():
-            if self.generation_cloning:
-                self._move_out()
-            self._leave()
-        elif not held:
-            self._leave()
-
-    def _take_away(self, held: list[PoolOutput]) -> None:
-        if self.generation_cloning:
-            self._move_out()
-            return
-        # The weak reference inside keeps the storage's address from being given to another one.
-        self._taken.update({output.key: output for output in held})
-
-    def _move_out(self) -> None:
-        for node in self._current.path() if self._current else []:
-            node.outputs = [None] * len(node.outputs)
-
-    def _leave(self) -> None:
-        self._state, self._current = PathState.NONE, None
-
-    @staticmethod
-    def _generation_now() -> int:
-        trees = sys.modules.get(TREES)  # 1.5 s to import, and nobody marked a step while it is not
-        marks = 0 if trees is None else int(trees.MarkStepBox.mark_step_counter)
-        return marks or GenerationTracker.generation
-
-    def _new_generation(self) -> bool:
-        return self._generation != self._generation_now()
-
-    def _find(self, function: int, inputs: Sequence[Any], static: Sequence[bool]) -> Node | None:
-        """The recorded graph that can be replayed here, if any; may end the path that is being replayed."""
-        if self._state is PathState.RECORDING:
-            return None
-        found = self._followers().get(self._key(function, inputs, static))
-        if found is None and self._current is not None:
-            self._end_execution()
-            if self._current is None:
-                found = self._roots.get(self._key(function, inputs, static))
-        return found
-
-    def _followers(self) -> dict[Any, Node]:
-        return self._roots if self._current is None else self._current.children
-
-    def _key(self, function: int, inputs: Sequence[Any], static: Sequence[bool]) -> Any:
-        """What must stay the same for a replay: addresses of parameters, pool outputs that come in, plain numbers."""
-        managed = {
-            output.key: (depth, index)
-            for depth, node in enumerate(self._current.path() if self._current else [])
-            for index, output in enumerate(node.outputs)
-            if output is not None
-        }
-        marks = []
-        for value, is_static in zip(inputs, static, strict=True):
-            if not isinstance(value, torch.Tensor):
-                marks.append(value)
-            elif is_static or isinstance(value, torch.nn.Parameter):
-                marks.append(value.data_ptr())
-            else:
-                marks.append(managed.get(value.untyped_storage()._cdata))
-        return (function, *marks)
-
-    def _record(
-        self, function: int, run: Runner, inputs: Sequence[Any], static: Sequence[bool], stacks: list[str]
-    ) -> Any:
-        key = self._key(function, inputs, static)
-        node = Node(function, self._current, key)
-        self._followers()[key] = node
-        self.recordings += 1
-        return self._enter(PathState.RECORDING, node, run(*inputs), inputs, stacks)
-
-    def _enter(
-        self, state: PathState, node: Node, outputs: Sequence[Any], inputs: Sequence[Any], stacks: list[str]
-    ) -> Sequence[Any]:
-        """Make ``node`` the end of the path and watch its outputs, but for inputs that are only passed through."""
-        mine = {value.untyped_storage()._cdata for value in inputs if isinstance(value, torch.Tensor)}
-        node.outputs = [
-            PoolOutput(value, stack)
-            if isinstance(value, torch.Tensor) and value.untyped_storage()._cdata not in mine
-            else None
-            for value, stack in zip(outputs, stacks, strict=True)
-        ]
-        self._current, self._state, self._generation = node, state, self._generation_now()
-        return outputs
-
-    def _replay(self, node: Node, outputs: Sequence[Any]) -> Sequence[Any]:
-        self.replays += 1
-        results = list(outputs)
-        for index, old in enumerate(node.outputs):
-            if old is not None:
-                results[index] = old.write_over(outputs[index])
-                node.outputs[index] = PoolOutput(results[index], old.stack)
-        self._current, self._state, self._generation = node, PathState.EXECUTION, self._generation_now()
-        return results
+    name: str
+    arguments: Mapping[str, Any]
+    caller: types.FrameType
 
 
 class Rehearsal:
@@ -247,7 +45,11 @@ class Rehearsal:
 
     def __init__(self, generation_cloning: bool = False) -> None:
         self.pool = GraphPool(generation_cloning)
-        self._functions = 0
+        self.pool.on_refusal = self._note
+        self._veil = Veil(self.pool.refuse_taken)
+        self._functions: list[str] = []
+        self._calls: list[Call] = []
+        self._refusal: Refusal | None = None
 
     def install(self) -> None:
         """Replace ``torch.compile``. Code that asks for no CUDA graphs is only traced, as it is not under the rule."""
@@ -256,15 +58,18 @@ class Rehearsal:
         def compile_rehearsed(
             model: Any = None, *, backend: Any = "inductor", mode: Any = None, options: Any = None, **rest: Any
         ) -> Any:
-            rule = self.backend if claims_graphs(backend, mode, options) else "eager"
-            return original(model, backend=rule, **rest)
+            if not claims_graphs(backend, mode, options):
+                return original(model, backend="eager", **rest)
+            if model is None:  # used as a decorator with arguments
+                return lambda function: compile_rehearsed(function, backend=backend, mode=mode, options=options, **rest)
+            return self._watched(model, original(model, backend=self.backend, **rest))
 
         setattr(torch, "compile", compile_rehearsed)  # noqa: B010 - the type checker forbids the plain assignment
 
     def backend(self, module: torch.fx.GraphModule, example_inputs: Sequence[Any]) -> Runner:
         """The Dynamo backend: run ``module`` eagerly, keep the pool's books."""
-        self._functions += 1
-        function = self._functions
+        function = len(self._functions)
+        self._functions.append(self._calls[-1].name if self._calls else f"graph {function}")
         stacks = _output_stacks(module)
         static = [_is_static(node) for node in module.graph.nodes if node.op == "placeholder"]
 
@@ -273,11 +78,50 @@ class Rehearsal:
 
         return run
 
+    def leaks(self, target: Any, overwritten: Sequence[torch.Tensor] = ()) -> list[Leak]:
+        """Which outputs outlived their graphs, and who keeps them: the one whose reading failed first.
 
-def overwritten_message(stack: str) -> str:
-    """What this torch says when an overwritten output is read; ``stack`` is the source that made the output."""
-    own = getattr(importlib.import_module(TREES).CUDAGraphTreeManager, "format_dealloc_msg", None)
-    return str(own(stack)) if own is not None else MESSAGE.format(stack=stack.strip())
+        ``overwritten`` are outputs that a replay changed while they were kept.
+        """
+        changed = [output for tensor in overwritten if (output := self.pool.owner_of(tensor)) is not None]
+        return describe(self._refusal, changed, self.pool.taken(), target, self._functions)
+
+    def _watched(self, model: Any, compiled: Any) -> Any:
+        """``compiled`` with the veil lifted while it runs, and its name and arguments known."""
+        if isinstance(compiled, torch.nn.Module):
+            compiled.forward = self._calling(type(model).__name__, model.forward, compiled.forward)
+            return compiled
+        return self._calling(_name_of(model), model, compiled)
+
+    def _calling(self, name: str, original: Callable[..., Any], compiled: Callable[..., Any]) -> Callable[..., Any]:
+        signature = _signature(original)
+
+        @functools.wraps(compiled)
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            self._calls.append(Call(name, _bound(signature, arguments, keywords), sys._getframe(1)))
+            self._veil.lift()
+            try:
+                result = compiled(*arguments, **keywords)
+                self.pool.note_returned(_pytree.tree_leaves(result))
+                return result
+            finally:
+                self._calls.pop()
+                self._veil.lower()
+                self._veil.cover(self.pool.taken())
+
+        if hasattr(call, "_torchdynamo_wrapper_id"):  # how torch 2.13 knows its own wrappers, to look through them
+            call._torchdynamo_wrapper_id = id(call)
+        return call
+
+    def _note(self, output: PoolOutput) -> None:
+        """An overwritten output is being read: remember by whom, while the stack still knows."""
+        if not self._calls:
+            here = sys._getframe(1)
+            self._refusal = Refusal(output, None, None, variable_of(output.key, here), own_place(here))
+            return
+        call = self._calls[-1]
+        argument = path_to(output.key, call.arguments)
+        self._refusal = Refusal(output, call.name, argument, None, own_place(call.caller))
 
 
 def claims_graphs(backend: Any, mode: str | None, options: dict[str, Any] | None) -> bool:
@@ -290,6 +134,32 @@ def claims_graphs(backend: Any, mode: str | None, options: dict[str, Any] | None
         return bool(options["triton.cudagraphs"])
     config = sys.modules.get("torch._inductor.config")
     return mode in GRAPH_MODES or bool(config is not None and config.triton.cudagraphs)
+
+
+def _name_of(function: Any) -> str:
+    """``Kronos.decode_s1`` for a method, the plain name for a function."""
+    owner = getattr(function, "__self__", None)
+    name = getattr(function, "__name__", type(function).__name__)
+    if owner is not None and not inspect.ismodule(owner):
+        return f"{type(owner).__name__}.{name}"
+    return str(getattr(function, "__qualname__", name)).rpartition("<locals>.")[2]
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def _bound(signature: inspect.Signature | None, arguments: Any, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """What was passed, by parameter name; by number where the names cannot be known."""
+    if signature is not None:
+        try:
+            return dict(signature.bind(*arguments, **keywords).arguments)
+        except TypeError:  # the call itself will say what is wrong with it
+            pass
+    return {**{str(number): value for number, value in enumerate(arguments)}, **keywords}
 
 
 def _output_stacks(module: torch.fx.GraphModule) -> list[str]:

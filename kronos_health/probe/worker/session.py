@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import math
 import os
 import platform
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import failures, memory
@@ -23,6 +25,7 @@ from .windows import Case, cut_cases
 if TYPE_CHECKING:
     import torch
 
+    from .evaluation import Row
     from .outputs import Kept
     from .recipes import Applied
     from .rehearsal import Rehearsal
@@ -43,6 +46,10 @@ class Session:
         self._target: Any = None
         self._timer: Any = None
         self._cases: list[Case] = []
+        self._build: Any = None
+        self._figures_told = False
+        self._held = memory.Held()
+        self._changed: list[Kept] = []
 
     def run(self) -> None:
         """The whole iteration; counters and memory are told even when it fails."""
@@ -50,15 +57,23 @@ class Session:
         try:
             self._iterate()
         except BaseException as error:  # a target may raise anything, SystemExit included
+            self._tell_leaks()
             self._writer.emit("error", **failures.describe(error))
         finally:
+            self._tell_figures()
+
+    def _tell_figures(self) -> None:
+        """Counters and memory of the variant's own work, once: what is measured after it is not its doing."""
+        if not self._figures_told:
+            self._figures_told = True
             self._writer.emit("counters", **self._counters())
             self._writer.emit("memory", **memory.figures(self._spec.run_device))
 
     def _iterate(self) -> None:
         series = load_series(self._spec.evaluation)
         self._cases = cut_cases(series, self._spec, max(self._spec.predictions, CHECKED_PREDICTIONS))
-        self._load()
+        with _hurrying(self._spec.rehearsed):
+            self._load()
         from . import recipes
 
         applied = recipes.apply(self._target, self._spec)  # compiling itself begins at the first calls
@@ -67,6 +82,20 @@ class Session:
         if applied.compiled:
             self._phase("check")
             self._check_outputs(applied)
+        if self._spec.accuracy_windows:
+            self._tell_figures()
+            self._phase("accuracy")
+            self._measure_accuracy(applied, series)
+
+    def _measure_accuracy(self, applied: Applied, series: Sequence[Row]) -> None:
+        from . import accuracy
+        from .targets import contract
+
+        def build() -> Any:
+            _seed_everything(contract.WEIGHTS_SEED)
+            return self._build()
+
+        self._writer.emit("accuracy", **accuracy.measure(self._target, applied, self._spec, series, build))
 
     def _phase(self, phase: str, detail: str | None = None) -> None:
         self._writer.emit("phase", phase=phase, detail=detail)
@@ -82,10 +111,10 @@ class Session:
         from . import machine, targets
         from .targets import contract
 
-        build, code_ms = clock.time(lambda: targets.import_target(self._spec))
+        self._build, code_ms = clock.time(lambda: targets.import_target(self._spec))
         self._phase("load")
         _seed_everything(contract.WEIGHTS_SEED)
-        self._target, load_ms = clock.time(build)
+        self._target, load_ms = clock.time(self._build)
         self._timer = timer_for(self._spec.run_device)
         described = contract.describe(self._target)
         self._writer.emit("environment", **machine.describe(self._spec.run_device, described, self._timer.method))
@@ -139,6 +168,7 @@ class Session:
         naive: float,
         error: str | None,
     ) -> None:
+        self._held = memory.held(self._spec.run_device, self._held)
         self._writer.emit(
             "prediction",
             index=index,
@@ -148,6 +178,8 @@ class Session:
             absolute_error=absolute_error,
             naive_error=naive,
             error=error,
+            rss_mb=self._held.rss_mb,
+            device_mb=self._held.device_mb,
         )
 
     def _check_outputs(self, applied: Applied) -> None:
@@ -173,16 +205,22 @@ class Session:
             return
         from .outputs import overwritten
 
-        changed = overwritten(kept, self._read)
-        if changed:
-            text = f"{', '.join(changed)} changed while being kept, when the next prediction ran"
+        self._changed = overwritten(kept)
+        if self._changed:
+            text = (
+                f"{', '.join(one.name for one in self._changed)} changed while being kept, when the next prediction ran"
+            )
             self._writer.emit("check", name=OUTPUTS_KEPT, ok=False, detail=text)
             raise SilentOverwrite(text)
 
-    def _read(self, tensor: torch.Tensor) -> None:
-        """Reading an output under the rehearsed rule raises the error it would raise on CUDA."""
-        if self._rehearsal is not None:
-            self._rehearsal.pool.refuse_taken([tensor])
+    def _tell_leaks(self) -> None:
+        """Which outputs outlived their graphs, and who keeps them. Explaining an error must not hide it."""
+        if self._rehearsal is None:
+            return
+        with contextlib.suppress(Exception):
+            changed = [tensor for one in self._changed if (tensor := one.tensor()) is not None]
+            for leak in self._rehearsal.leaks(self._target, changed):
+                self._writer.emit("leak", **leak.fields())
 
     def _counters(self) -> dict[str, Any]:
         figures = self._recorder.figures()
@@ -190,6 +228,20 @@ class Session:
             figures["cudagraph_recordings"] = self._rehearsal.pool.recordings
             figures["cudagraph_replays"] = self._rehearsal.pool.replays
         return figures
+
+
+@contextlib.contextmanager
+def _hurrying(wanted: bool) -> Iterator[None]:
+    """Without collecting garbage: while torch is imported that costs 0.7 s of 4 and finds nothing."""
+    if not wanted:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _import_torch() -> Any:

@@ -67,6 +67,7 @@ class WorkerSpec:
     seed: int = 1000
     evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
     threads: int | None = None
+    accuracy_windows: int = 0  # 0: logits are not compared
 
     @property
     def rehearsed(self) -> bool:
@@ -111,6 +112,7 @@ def parse_spec(raw: Any) -> WorkerSpec:
         seed=_count(table, "seed", 1000, at_least=0),
         evaluation=_evaluation(_table(table.get("evaluation", {}), "evaluation")),
         threads=None if table.get("threads") is None else _count(table, "threads", 1),
+        accuracy_windows=_count(table, "accuracy_windows", 0, at_least=0),
     )
 
 

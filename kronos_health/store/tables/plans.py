@@ -27,6 +27,7 @@ campaign_probe = Table(
     Column("pred_len", Integer, nullable=False),
     Column("sample_count", Integer, nullable=False),
     Column("max_context", Integer, nullable=False),
+    Column("accuracy_windows", Integer, nullable=False, comment="0: logits are not compared"),
     Column(
         "probe_id",
         Id,

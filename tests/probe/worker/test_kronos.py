@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from kronos_health.domain.probes import AccuracyState, LogitAccuracy
+from kronos_health.probe.events import parse
+from kronos_health.revisit.logits import LogitPair, judge_logits
 from tests.probe.worker.runs import SMALL, Run, run, run_all, spec, variant
 
 # The first test makes what all share: several compiling processes, which a busy machine takes minutes for.
@@ -25,9 +29,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """Every worker these tests look at. The growing one is traced for real, but no code is generated."""
     growing = {"regime": "growing", "evaluation": {**SMALL, "max_context": 24, "sample_count": 1}, "predictions": 1}
     orders = {
-        "really compiled": spec(variant=variant("compiled_static_rope_clone")),
+        "really compiled": spec(variant=variant("compiled_static_rope_clone"), accuracy_windows=16),
         "growing": spec(**growing, variant=variant("compiled", backend="eager")),
-        "eager": spec(),
+        "eager": spec(accuracy_windows=16),
     }
     orders |= {name: spec(kind="rehearsed", variant=variant(name)) for name in ("compiled", *MITIGATED)}
     return run_all(orders, tmp_path_factory.mktemp("runs"))
@@ -63,7 +67,7 @@ class DescribeEager:
         assert eager.one("memory")["device_allocated_mb"] is None
 
     def it_goes_through_its_phases_in_order(self, eager: Run) -> None:
-        assert [one["phase"] for one in eager.all("phase")] == ["import", "load", "predict"]
+        assert [one["phase"] for one in eager.all("phase")] == ["import", "load", "predict", "accuracy"]
         times = [one["t"] for one in eager.events]
         assert times == sorted(times)
 
@@ -77,7 +81,7 @@ class DescribeCompilingOnTheCpu:
         told = runs["really compiled"]
         assert told.finished, told.stderr
         assert told.failure is None
-        assert told.values == pytest.approx(eager.values, rel=1e-5)
+        assert told.values == eager.values, "in float32 they are identical, to the last digit"
         counters = told.one("counters")
         assert counters["frames_total"] == counters["frames_ok"] == counters["graphs"] == 2
         assert counters["cache_misses"] == 2
@@ -85,7 +89,15 @@ class DescribeCompilingOnTheCpu:
         assert told.one("check")["ok"] is True
         compiling = [one["detail"] for one in told.all("phase") if one["phase"] == "compile"]
         assert compiling == ["begin", "end"] * 2
-        assert told.all("phase")[-1]["phase"] == "check"
+        assert [one["phase"] for one in told.all("phase")][-2:] == ["check", "accuracy"]
+
+    def it_is_as_near_to_float64_as_eager(self, eager: Run, runs: dict[str, Run]) -> None:
+        arms = [parse(json.dumps(told.one("accuracy")).encode()) for told in (eager, runs["really compiled"])]
+        assert all(isinstance(arm, LogitAccuracy) for arm in arms)
+        judged = judge_logits(LogitPair(*arms), "float32")  # type: ignore[arg-type]
+        assert judged.state is AccuracyState.PASS, judged.reason
+        assert judged.rmse_ratio is not None
+        assert 0.5 < judged.rmse_ratio < 1.5
 
     @pytest.mark.slow
     @pytest.mark.parametrize("recipe", ["compiled", "compiled_whole_step", "compiled_no_cudagraphs"])

@@ -96,11 +96,11 @@ def runs(
     wrapper = {"loader": "production_wrapper", "checkout": str(production)}
     rehearsed: dict[str, Any] = {"kind": "rehearsed", "predictions": 3}
     orders = {
-        "checkout": spec(target={"loader": "kronos_checkout", "checkout": str(upstream)}),
+        "checkout": spec(target={"loader": "kronos_checkout", "checkout": str(upstream)}, accuracy_windows=16),
         "no checkout": spec(target={"loader": "kronos_checkout", "checkout": str(production)}),
         "weights": spec(target={"size": "auto", "weights": str(weights)}),
         "misfit": spec(target={"weights": str(misfit)}),
-        "wrapper": spec(target=wrapper),
+        "wrapper": spec(target=wrapper, accuracy_windows=16),
         "wrapper compiled": spec(**rehearsed, target=wrapper, variant=variant("compiled")),
         "wrapper mended": spec(**rehearsed, target=wrapper, variant=variant("compiled_static_rope_clone")),
         "wrapper short of memory": spec(target={**wrapper, "options": {"fails_above": "1"}}),
@@ -126,10 +126,17 @@ def refused(told: Run) -> str:
     return str(told.failure["message"])
 
 
+def near_float64(told: Run) -> bool:
+    heads = told.one("accuracy")["heads"]
+    assert [head["name"] for head in heads] == ["s1", "s2"], told.one("accuracy")["note"]
+    return all(head["finite"] and 0 < head["rmse"] < 1e-5 for head in heads)
+
+
 class DescribeAnUpstreamCheckout:
     def it_runs_its_own_code_and_names_its_revision(self, runs: dict[str, Run], revision: str) -> None:
         told = passed(runs["checkout"])
         assert told.one("environment")["target_revision"].startswith(f"{revision}+")
+        assert near_float64(told)
 
     def it_is_refused_without_the_package(self, runs: dict[str, Run], production: Path) -> None:
         assert f"{production} has no model/__init__.py" in refused(runs["no checkout"])
@@ -157,6 +164,7 @@ class DescribeProductionsWrapper:
         assert told.one("environment")["model_shape"] == "production"
         assert told.one("environment")["weights_revision"].startswith("model NeoQuasar/Kronos-base")
         assert sorted(production.rglob("*")) == files_of_production
+        assert near_float64(told)
 
     def it_compiles_by_its_own_switch_and_fails_in_its_own_copy_of_kronos(
         self, runs: dict[str, Run], production: Path

@@ -25,6 +25,9 @@ class Target(Protocol):
     - ``shape``, ``dtype``, ``revision``, ``weights_revision``: text for the environment.
     - ``compile_as_production(mode) -> bool``: turn on the target's own compiling for the stock recipe; false to have
       its parts compiled instead.
+    - ``logits(windows) -> mapping of head to tensor (len(windows), ..., classes)``: what the model says before anything
+      is drawn, through the same callables as a prediction and of the model's own dtype. Each window's last row is the
+      truth that may be forced, and no input. With ``model`` it is what layer A1 of the accuracy compares.
     """
 
     def predict(self, window: Window, seed: int) -> Sequence[float]:

@@ -104,6 +104,12 @@ class KronosTarget:
         )
         return [float(value) for value in forecast["close"]]
 
+    def logits(self, windows: Sequence[Window]) -> Mapping[str, Any]:
+        """Teacher-forced logits of both heads; each window ends with the row that is to be predicted."""
+        from . import teacher_forcing
+
+        return teacher_forcing.logits(self.predictor, windows)
+
 
 def import_packaged(spec: WorkerSpec) -> Builder:
     """Import sktime's copy; raises :class:`BadInput` when this interpreter lacks something it needs."""

@@ -83,6 +83,12 @@ class WrapperTarget:
         self._refuse_fewer_samples(window.sample_count)
         return [float(value) for value in getattr(forecast, "absolute", forecast)]
 
+    def logits(self, windows: Sequence[Window]) -> Mapping[str, Any]:
+        """Teacher-forced logits of the model inside, prepared as ``KronosPredictor`` does."""
+        from . import teacher_forcing
+
+        return teacher_forcing.logits(self.predictor, windows)
+
     def _refuse_fewer_samples(self, asked: int) -> None:
         """The wrapper answers out-of-memory by drawing fewer samples without a word; that is no success."""
         limit = getattr(self._wrapper, "_adaptive_sample_count", None)

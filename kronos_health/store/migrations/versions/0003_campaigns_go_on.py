@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("pred_len", sa.Integer(), nullable=False),
         sa.Column("sample_count", sa.Integer(), nullable=False),
         sa.Column("max_context", sa.Integer(), nullable=False),
+        sa.Column("accuracy_windows", sa.Integer(), nullable=False, comment="0: logits are not compared"),
         sa.Column(
             "probe_id",
             sa.String(length=36),

@@ -110,3 +110,81 @@ def broken_recipe(target):
         raise ValueError("planted in the compiler")
 
     target.model.scale = torch.compile(target.model.scale, backend=backend)
+
+
+class TwoHalves(torch.nn.Module):
+    """A model in two compiled halves, the second of which reads what the first returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.rand(4) / 2)
+
+    def encode(self, history):
+        return history * self.weight
+
+    def decode(self, state):
+        return state.sum(-1)
+
+
+class HandsOff(Plain):
+    """Breaks the rule by a handoff: mended by a clone, or by one mark per step."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(device)
+        self.model = TwoHalves().to(device).eval()
+
+    def compiled_parts(self):
+        return [(self.model, "encode"), (self.model, "decode")]
+
+    @torch.no_grad()
+    def predict(self, window, seed):
+        state = self.model.encode(torch.tensor([window.closes[-4:]]))
+        return self.model.decode(state).tolist()
+
+
+class Table(torch.nn.Module):
+    """Makes its table on the first call and parks it on itself, as Kronos does with its rotary tables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = None
+
+    def forward(self, history):
+        if self.table is None:
+            self.table = torch.arange(history.shape[-1]) / 10
+        return history * self.table
+
+
+class Parks(Plain):
+    """Breaks the rule by an attribute: no clone and no mark mends that."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(device)
+        self.model = torch.nn.Sequential(Table(), torch.nn.Linear(4, 1)).to(device).eval()
+
+    @torch.no_grad()
+    def predict(self, window, seed):
+        return self.model(torch.tensor([window.closes[-4:]]))[0].tolist()
+
+
+class Collects(Plain):
+    """Breaks the rule by a list: it draws three samples, keeps them all and then, eager, takes their mean."""
+
+    @torch.no_grad()
+    def predict(self, window, seed):
+        history = torch.tensor([window.closes[-4:]])
+        samples = [self.model(history) for _ in range(3)]
+        return torch.cat(samples).mean(0, keepdim=True).tolist()
+
+
+class Remembers(Plain):
+    """Breaks the rule in eager code by an attribute: its own last forecast is blended into the next."""
+
+    last: torch.Tensor | None = None
+
+    @torch.no_grad()
+    def predict(self, window, seed):
+        forecast = self.model(torch.tensor([window.closes[-4:]]))
+        blended = forecast if self.last is None else self.last[:] * 0.1 + forecast
+        self.last = forecast[:]
+        return blended.tolist()
