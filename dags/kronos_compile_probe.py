@@ -55,10 +55,10 @@ with DAG(
             [],
             type="array",
             items={"type": "string"},
-            examples=[variant.name for variant in BUILT_IN],
+            examples=["all", *(variant.name for variant in BUILT_IN)],
             values_display={variant.name: f"{variant.name}: {variant.summary}" for variant in BUILT_IN},
             title="Variants",
-            description="ways to run them; empty: those of [probe] variants. eager is always needed for a comparison",
+            description="ways to run them, or all; empty: as in [probe] variants. eager is needed for a comparison",
         ),
         "iterations": Param(
             None,

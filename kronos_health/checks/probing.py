@@ -26,8 +26,10 @@ from kronos_health.domain.probes import (
 from kronos_health.domain.revisit import Trial
 from kronos_health.probe.claim import target_device
 from kronos_health.probe.interpreter import TargetProblem
-from kronos_health.probe.plan import PlanError, plan
+from kronos_health.probe.ladder import LadderResult, first_failing_layer
+from kronos_health.probe.plan import PlanError, plan, plan_ladder
 from kronos_health.probe.progress import ProgressListener
+from kronos_health.probe.variants import find_variant
 from kronos_health.revisit.comparison import compare
 from kronos_health.revisit.logits import LogitPair
 from kronos_health.store import plans, probe_history, probes
@@ -75,21 +77,13 @@ def plan_probes(context: Context, request: ProbeRequest) -> tuple[ProbeSpec, ...
 
     Raises :class:`CheckError` for an unknown target, variant or regime, and for a candidate that is none.
     """
-
-    def device(name: str) -> str | None:
-        settings = context.settings
-        try:
-            return target_device(name, settings.targets[name], settings.probe, settings.state_dir)
-        except TargetProblem:
-            return None  # its probe is planned, and will say why it could not be made
-
     targets = request.targets or context.settings.probe.targets
     for name in targets:
         require_known("target", name, context.settings.targets)
     try:
         return plan(
             context.settings,
-            device,
+            _devices(context),
             candidates=candidates.resolve(context, request.candidates, targets),
             targets=request.targets,
             variants=request.variants,
@@ -99,6 +93,25 @@ def plan_probes(context: Context, request: ProbeRequest) -> tuple[ProbeSpec, ...
         )
     except (PlanError, LookupError) as error:
         raise CheckError(str(error)) from error
+
+
+def plan_layers(context: Context, target: str, iterations: int = 1, regime: str | None = None) -> tuple[ProbeSpec, ...]:
+    """The rungs of the layer ladder for ``target``. Raises :class:`CheckError` for an unknown target or regime."""
+    try:
+        return plan_ladder(context.settings, _devices(context), target=target, iterations=iterations, regime=regime)
+    except PlanError as error:
+        raise CheckError(str(error)) from error
+
+
+def _devices(context: Context) -> Callable[[str], str | None]:
+    def device(name: str) -> str | None:
+        settings = context.settings
+        try:
+            return target_device(name, settings.targets[name], settings.probe, settings.state_dir)
+        except TargetProblem:
+            return None  # its probe is planned, and will say why it could not be made
+
+    return device
 
 
 def start_campaign(context: Context, specs: tuple[ProbeSpec, ...] = ()) -> str:
@@ -115,7 +128,8 @@ def run_probe(
 ) -> ProbeSummary:
     """Measure one probe of the campaign's plan, or what is missing of it. Whatever the model does is an outcome.
 
-    Each iteration is committed as it ends. Raises ``ProbeHeld`` when another process measures it now.
+    Each iteration is committed as it ends. Raises ``ProbeHeld`` when another process measures it now, and
+    :class:`CheckError` for a variant that is not known here: an entry point of another host, maybe.
     """
     with campaigns.held(context, campaign_id, [spec]) as hold:
         return _run_held(context, hold, spec, on_progress, should_stop)
@@ -137,6 +151,7 @@ def _run_held(
     on_progress: ProgressListener | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> ProbeSummary:
+    _require_variant(spec)
     place = hold.place(spec)
     if place.measured:
         return _summary_of(context, spec, place.probe_id)
@@ -154,9 +169,16 @@ def _measure_and_close(
     with pulse(context, "probe", f"{spec.target}/{spec.variant}"[:64]) as state:
         result = _measure(context, place, spec, on_progress, should_stop or (lambda: False))
         _close(context, place, result)
-        if not result.outcome.about_the_model:
+        if not result.outcome.about_the_model and not result.unsupported:
             state.attention(f"{result.outcome.value}: {_message(result)}")
     return result
+
+
+def _require_variant(spec: ProbeSpec) -> None:
+    try:
+        find_variant(spec.variant)
+    except LookupError as error:
+        raise CheckError(str(error)) from error
 
 
 def _measure(
@@ -215,6 +237,19 @@ def probe(
     """Plan, run and compare: the whole campaign in this process. ``choose`` narrows the plan (rehearsals only)."""
     specs = choose(plan_probes(context, request))
     return _run_campaign(context, start_campaign(context, specs), specs, on_progress, on_done)
+
+
+def ladder(
+    context: Context,
+    target: str,
+    iterations: int = 1,
+    regime: str | None = None,
+    on_progress: ProgressListener | None = None,
+) -> tuple[CampaignSummary, LadderResult]:
+    """Probe ``target`` layer by layer, and name the first layer of the compiler that fails."""
+    specs = plan_layers(context, target, iterations, regime)
+    summary = _run_campaign(context, start_campaign(context, specs), specs, on_progress, None)
+    return summary, first_failing_layer(summary.probes, summary.comparisons)
 
 
 def resume(

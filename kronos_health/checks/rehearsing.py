@@ -14,11 +14,10 @@ from kronos_health.probe.mending import STOCK, Mending, Tried, mend, next_to_try
 from kronos_health.probe.plan import rehearsal_spec
 from kronos_health.probe.progress import ProgressListener
 from kronos_health.probe.supervisor import run_probe as supervise
-from kronos_health.probe.variants import BUILT_IN, UnknownVariant, Variant, find_variant
+from kronos_health.probe.variants import UnknownVariant, Variant, expand, find_variant
 from kronos_health.settings.models import Settings, Target
 
 PASSES, FAILS, COULD_NOT = 0, 1, 2
-ALL = "all"
 
 Run = Callable[[ProbeSpec], ProbeResult]
 
@@ -135,7 +134,7 @@ def of_factory(factory: Factory) -> Settings:
 def _rehearse(
     settings: Settings, target: str, asked: Sequence[Variant], named: Sequence[str], iterations: int, run: Run
 ) -> Rehearsal:
-    strict = ALL not in named
+    strict = "all" not in named  # a variant of a group that cannot be rehearsed does not count
 
     def trial(variant: Variant, wanted: bool) -> Trial:
         result = run(replace(rehearsal_spec(settings, target, variant), iterations=iterations))
@@ -162,14 +161,12 @@ def _targets(settings: Settings, names: Sequence[str]) -> list[str]:
 
 
 def _variants(names: Sequence[str]) -> tuple[Variant, ...]:
-    """Stock unless named; ``all`` stands for every compiled one. Eager code has no graphs to rehearse."""
-    if ALL in names:
-        return tuple(variant for variant in BUILT_IN if variant.compiled)
+    """Stock unless named; ``all`` and ``ladder`` stand for their compiled ones: eager code has no graphs."""
     try:
-        found = tuple(find_variant(name) for name in dict.fromkeys(names or (STOCK,)))
+        found = tuple(find_variant(name) for name in expand(names or (STOCK,)))
     except UnknownVariant as error:
         raise CheckError(str(error)) from error
     eager = [variant.name for variant in found if not variant.compiled]
-    if eager:
+    if eager and set(eager) & set(names):
         raise CheckError(f"{', '.join(eager)} compiles nothing: there is no graph to rehearse.")
-    return found
+    return tuple(variant for variant in found if variant.compiled)

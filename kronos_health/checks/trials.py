@@ -12,7 +12,7 @@ from kronos_health.checks.observations import trials as observations
 from kronos_health.checks.revisiting import history_of
 from kronos_health.checks.watching import KRONOS
 from kronos_health.domain.candidates import PRODUCTION, parse_candidate
-from kronos_health.domain.probes import ProbeRecord
+from kronos_health.domain.probes import ProbeRecord, is_layer
 from kronos_health.domain.revisit import News, Trial, TrialOrder, TrialResult
 from kronos_health.probe.candidates import unfit_because
 from kronos_health.probe.variants import BUILT_IN
@@ -46,7 +46,8 @@ def order(context: Context) -> tuple[TrialOrder, ...]:
 def trial_variants(context: Context) -> tuple[str, ...]:
     """What is tried with news: as configured, else eager, stock, and every mitigation that keeps CUDA graphs."""
     configured = context.settings.candidates.variants
-    return configured or tuple(one.name for one in BUILT_IN if one.name == EAGER or one.claims_graphs)
+    mitigations = (one.name for one in BUILT_IN if one.claims_graphs and not is_layer(one.name))
+    return configured or (EAGER, *mitigations)
 
 
 def tell(context: Context, connection: Connection, probes: Iterable[ProbeRecord]) -> tuple[Trial, ...]:

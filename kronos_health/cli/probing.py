@@ -6,7 +6,7 @@ import typer
 
 from kronos_health.checks.campaigns import to_resume, unfinished
 from kronos_health.checks.context import Context
-from kronos_health.checks.probing import CampaignSummary, ProbeRequest, probe
+from kronos_health.checks.probing import CampaignSummary, ProbeRequest, ladder, probe
 from kronos_health.checks.probing import resume as resume_campaign
 from kronos_health.cli.common import errors, out, prepared_context
 from kronos_health.cli.progress import ProbeProgress
@@ -25,13 +25,14 @@ _CAMPAIGN = typer.Argument(
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("probe")(probe_command)
+    app.command("ladder")(ladder_command)
     app.command("benchmark")(benchmark_command)
     app.command("variants")(variants_command)
 
 
 def probe_command(
-    target: Names = typer.Option([], "--target", "-t", help="target, may be repeated; default: [probe] targets"),
-    variant: Names = typer.Option([], "--variant", "-v", help="variant, or all; may be repeated"),
+    target: Names = typer.Option([], "--target", "-t", help="target, may be repeated; default: those of the settings"),
+    variant: Names = typer.Option([], "--variant", "-v", help="variant, all or ladder; may be repeated"),
     iterations: int = typer.Option(0, "--iterations", "-n", min=0, help="fresh processes per probe; 0: the settings'"),
     regime: Names = typer.Option([], "--regime", help="saturated or growing"),
     rehearse: bool | None = typer.Option(
@@ -50,16 +51,41 @@ def probe_command(
     campaign: str = _CAMPAIGN,
     ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
-    """Run probes and store what happened. Exit status 1 when a measured probe did not pass."""
+    """Run probes and store what happened.
+
+    Exit status 1 when a measured probe did not pass; one that needs a newer torch is skipped, and no failure.
+    """
     asked = bool(target or variant or iterations or regime or rehearse is not None or candidate)
     _check_resume(resume, campaign, asked)
     context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     places = (*([PRODUCTION] if production or not candidate else []), *candidate)
-    request = ProbeRequest(_some(target), _variants(variant), iterations or None, _some(regime), rehearse, places)
+    request = ProbeRequest(_some(target), _some(variant), iterations or None, _some(regime), rehearse, places)
     summary = _resume(context, campaign) if resume else _run(context, request)
     _show(summary)
     measured = [record for record in summary.probes if record.kind is ProbeKind.MEASURED]
-    raise typer.Exit(0 if all(record.outcome is Outcome.PASSED for record in measured) else 1)
+    raise typer.Exit(0 if all(record.outcome is Outcome.PASSED or record.unsupported for record in measured) else 1)
+
+
+def ladder_command(
+    target: Names = typer.Option([], "--target", "-t", help="target, may be repeated; default: those of the settings"),
+    iterations: int = typer.Option(1, "--iterations", "-n", min=1, help="fresh processes per layer"),
+    regime: str = typer.Option("saturated", "--regime", help="saturated or growing"),
+    ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
+) -> None:
+    """Name the first layer of the compiler that fails: Dynamo, AOTAutograd, Inductor or CUDA graphs.
+
+    Where there is no CUDA, CUDA graphs are rehearsed. Exit status 1 unless every layer passes.
+    """
+    context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
+    passes = True
+    for name in target or context.settings.probe.targets:
+        with ProbeProgress(out) as progress:
+            summary, result = ladder(context, name, iterations, regime, progress.show)
+        _show(summary)
+        style = "green" if result.passes else "red"
+        out.print(f"{name}: {result.sentence}", style=style, highlight=False, markup=False)
+        passes = passes and result.passes
+    raise typer.Exit(0 if passes else 1)
 
 
 def benchmark_command(
@@ -81,14 +107,17 @@ def benchmark_command(
 
 def variants_command() -> None:
     """List the named ways to run a model, and what production would have to change for each."""
-    from rich.table import Table
+    from kronos_health.cli.tables import variants_list
+    from kronos_health.domain.probes import is_layer
+    from kronos_health.probe.variants import BUILT_IN, from_elsewhere
 
-    from kronos_health.probe.variants import BUILT_IN
-
-    table = Table("Variant", "What it is", "What production would change", header_style="bold")
-    for variant in BUILT_IN:
-        table.add_row(variant.name, variant.summary, variant.production_change)
-    out.print(table)
+    elsewhere = from_elsewhere()
+    ways = (*BUILT_IN, *elsewhere.variants)
+    out.print(variants_list(way for way in ways if not is_layer(way.name)))
+    out.print("\nLayers of the compiler, for kronos-health ladder:\n", style="dim")
+    out.print(variants_list(way for way in ways if is_layer(way.name)))
+    for problem in elsewhere.problems:
+        out.print(f"not usable: {problem}", style="yellow", highlight=False, markup=False)
 
 
 def _check_resume(resume: bool, campaign: str, asked: bool = False) -> None:
@@ -139,12 +168,3 @@ def _show(summary: CampaignSummary) -> None:
 
 def _some(names: Names) -> tuple[str, ...] | None:
     return tuple(names) or None
-
-
-def _variants(names: Names) -> tuple[str, ...] | None:
-    """``all`` stands for every named variant."""
-    if "all" in names:
-        from kronos_health.probe.variants import BUILT_IN
-
-        return tuple(variant.name for variant in BUILT_IN)
-    return _some(names)

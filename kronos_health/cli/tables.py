@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +16,7 @@ from kronos_health.history.words import counted, figure, stamp
 if TYPE_CHECKING:
     from kronos_health.checks.delivering import DeliverySummary
     from kronos_health.checks.watching import WatchSummary
+    from kronos_health.probe.variants import Variant
     from kronos_health.store.history import QueryResult
     from kronos_health.store.sqlfiles import Query
 
@@ -57,6 +59,16 @@ def delivery_lines(summary: DeliverySummary) -> list[str]:
         lines.append(f"The next can go out at {stamp(summary.waiting_until)}.")
     lines += [f"refused: {name}; its messages are kept" for name in summary.disabled_channels]
     return lines + list(summary.problems)
+
+
+def variants_list(variants: Iterable[Variant]) -> RenderableType:
+    """Names to copy, each with what it is and what production would change; too wide for columns on a terminal."""
+    lines: list[RenderableType] = []
+    for variant in variants:
+        lines.append(Text(variant.name, style="bold"))
+        lines.append(Padding(Text(variant.summary), (0, 0, 0, 4)))
+        lines.append(Padding(Text(f"production: {variant.production_change}", style="dim"), (0, 0, 0, 4)))
+    return Group(*lines)
 
 
 def queries_table(queries: Iterable[Query]) -> Table:

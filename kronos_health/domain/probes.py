@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+LAYER_PREFIX = "layer_"
+UNSUPPORTED = "Unsupported"  # error class of a probe that was skipped because its torch lacks what the variant needs
+
 
 class ProbeKind(StrEnum):
     """Whether a probe ran for real or under the emulated lifetime rule of CUDA graphs."""
@@ -53,6 +56,11 @@ class Outcome(StrEnum):
         return self not in {Outcome.WORKER_ERROR, Outcome.SKIPPED, Outcome.LOST}
 
 
+def is_layer(variant: str) -> bool:
+    """True for a rung of the layer ladder: it asks one layer of the compiler and is no way to run production."""
+    return variant.startswith(LAYER_PREFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluationSpec:
     """The series and window a probe forecasts.
@@ -72,7 +80,10 @@ class EvaluationSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProbeSpec:
-    """One (target, variant, candidate) to run: everything that the supervisor needs to know."""
+    """One (target, variant, candidate) to run: everything that the supervisor needs to know.
+
+    ``warmups`` are the numbers of warm-up calls to sweep: iteration after iteration takes the next, and starts over.
+    """
 
     target: str
     variant: str
@@ -84,6 +95,11 @@ class ProbeSpec:
     seed: int = 1000
     accuracy_windows: int = 0  # on which logits are compared, in the first iteration; 0: they are not
     evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
+    warmups: tuple[int, ...] = ()
+
+    def warmups_of(self, iteration: int) -> int:
+        """How many warm-up calls iteration ``iteration`` (from 0) makes."""
+        return self.warmups[iteration % len(self.warmups)] if self.warmups else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +275,7 @@ class Iteration:
     stderr_tail: str = ""
     logits: LogitAccuracy | None = None  # None: nobody asked, or it did not get so far
     leaks: tuple[Leak, ...] = ()  # of a rehearsal that broke the lifetime rule, the one that was read first
+    warmups: int = 0  # calls made before the predictions, their forecasts let go
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +284,7 @@ class ProbeFigures:
 
     mae_mean: float | None = None
     mae_std: float | None = None  # population standard deviation over iterations
-    latency_mean_ms: float | None = None  # all predictions, the first of each process included
+    latency_mean_ms: float | None = None  # all predictions, the first call of each process included
     latency_std_ms: float | None = None
     first_call_median_ms: float | None = None
     steady_median_ms: float | None = None  # median of the iterations' steady medians
@@ -303,6 +320,16 @@ class ProbeResult:
         """Those of the first iteration that has any: the others would tell the same."""
         return next((iteration.leaks for iteration in self.iterations if iteration.leaks), ())
 
+    @property
+    def unsupported(self) -> bool:
+        """True when it was skipped because its torch lacks what the variant needs: nothing is wrong anywhere."""
+        return is_unsupported(self.outcome, self.failure)
+
+
+def is_unsupported(outcome: Outcome | None, failure: Failure | None) -> bool:
+    """True for a probe that was skipped because its torch lacks what the variant needs."""
+    return outcome is Outcome.SKIPPED and failure is not None and failure.error_class == UNSUPPORTED
+
 
 @dataclass(frozen=True, slots=True)
 class IterationRecord:
@@ -314,6 +341,7 @@ class IterationRecord:
     cache_state: CacheState
     outcome: Outcome
     started_at: datetime
+    warmups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +367,11 @@ class ProbeRecord:
     skipped_reason: str | None
     noise: tuple[str, ...]
     iterations: tuple[IterationRecord, ...] = ()
+
+    @property
+    def unsupported(self) -> bool:
+        """True when it was skipped because its torch lacks what the variant needs: nothing is wrong anywhere."""
+        return is_unsupported(self.outcome, self.failure)
 
 
 @dataclass(frozen=True, slots=True)

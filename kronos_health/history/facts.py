@@ -30,6 +30,8 @@ class ProbeFacts:
     frame_code: str | None
     passed: int
     requested: int
+    passes_with_warmups: int | None  # set when it passes only with so many warm-up calls or more
+    fails_with_warmups: int | None
     mae_mean: float | None
     mae_std: float | None
     latency_mean_ms: float | None

@@ -130,7 +130,8 @@ def _errors(target: TargetView, stacks: dict[str, str]) -> Iterator[str]:
     for probes in alike.values():
         yield ""
         for probe in probes:
-            yield f"- {code(probe.variant)}, {markdown(words.evidence(probe))}: **{code(probe.outcome or '')}**"
+            warm = f", {words.warm_up(probe)}" if words.warm_up(probe) else ""
+            yield f"- {code(probe.variant)}, {markdown(words.evidence(probe))}: **{code(probe.outcome or '')}**{warm}"
         stack = next((stacks[probe.probe_id] for probe in probes if stacks.get(probe.probe_id)), "")
         yield from _error(probes[0], stack)
 
@@ -138,7 +139,7 @@ def _errors(target: TargetView, stacks: dict[str, str]) -> Iterator[str]:
 def _error(probe: ProbeFacts, stack: str) -> Iterator[str]:
     if probe.skipped_reason:
         yield f"\n{markdown(probe.skipped_reason)}"
-    if probe.message:
+    if probe.message and probe.message != probe.skipped_reason:
         yield "\n" + block(": ".join(part for part in (probe.error_class, probe.message) if part))
     if probe.frame_file:
         yield f"\nFirst failing frame: {code(words.where(probe))} in {code(probe.frame_function or '?')}"

@@ -141,8 +141,13 @@ def _outcome_style(probe: ProbeFacts) -> str:
 
 
 def _note(probe: ProbeFacts, counted: StandingFacts | None) -> str:
-    """The count so far, and where it fails. A count belongs to one environment: never beside a rehearsal."""
+    """The count so far, whether it must be warm, and where it fails.
+
+    A count belongs to one environment: never beside a rehearsal.
+    """
     notes = [f"so far {words.standing(counted)}"] if counted and probe.evidence in {"cuda", "cpu"} else []
+    if words.warm_up(probe):
+        notes.append(words.warm_up(probe))
     if probe.outcome != "passed" and words.where(probe):
         notes.append(f"at {words.where(probe)}" if probe.frame_file else words.where(probe))
     return " · ".join(notes)

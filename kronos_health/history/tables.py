@@ -11,6 +11,7 @@ from rich.text import Text
 
 from kronos_health.domain.logs import ScanCounts
 from kronos_health.domain.probes import AccuracyState, Comparison, Outcome, ProbeKind, ProbeRecord
+from kronos_health.domain.warm_up import warm_up_dependence
 from kronos_health.history import words
 from kronos_health.history.benchmark import benchmark_table
 from kronos_health.history.escaping import printable
@@ -54,7 +55,7 @@ def probe_table(probes: Sequence[ProbeRecord], comparisons: Sequence[Comparison]
         table.add_column(name, justify="left" if name in {"Variant", "Kind", "Outcome"} else "right")
     for probe in probes:
         table.add_row(*_probe(probe))
-    notes = dict.fromkeys(note for probe in probes if (note := _why(probe)))
+    notes = dict.fromkeys(note for probe in probes for note in (_warm_up(probe), _why(probe)) if note)
     lines = [Text(note, style="dim") for note in notes]
     names = {probe.probe_id: words.arm(probe.variant, probe.candidate) for probe in probes}
     return Group(table, *lines, *(_comparison(item, names) for item in comparisons))
@@ -83,6 +84,11 @@ def _kind(probe: ProbeRecord) -> str:
     if probe.environment is None:
         return "measured"
     return "on CUDA" if probe.environment.device.startswith("cuda") else "on CPU"
+
+
+def _warm_up(probe: ProbeRecord) -> str:
+    dependence = warm_up_dependence(probe.iterations)
+    return f"{words.arm(probe.variant, probe.candidate)}: {dependence.words}" if dependence else ""
 
 
 def _why(probe: ProbeRecord) -> str:

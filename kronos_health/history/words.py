@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from kronos_health.domain.warm_up import WarmUpDependence
 from kronos_health.history.facts import AgreementFacts, CriterionFacts, ProbeFacts, SourceFacts, StandingFacts
 
 CRITERIA: Final = {
@@ -104,6 +105,13 @@ def where(probe: ProbeFacts) -> str:
     if probe.error_class or probe.message:
         return ": ".join(part for part in (probe.error_class, _first_line(probe.message)) if part)
     return ""
+
+
+def warm_up(probe: ProbeFacts) -> str:
+    """That it passes only once it is warm, if so."""
+    if probe.passes_with_warmups is None or probe.fails_with_warmups is None:
+        return ""
+    return WarmUpDependence(probe.passes_with_warmups, probe.fails_with_warmups).words
 
 
 def arm(variant: str, candidate: str) -> str:

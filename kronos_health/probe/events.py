@@ -58,7 +58,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class PhaseChange:
-    """What the child does now: import, load, compile (detail ``begin`` or ``end``), predict, check or accuracy.
+    """What the child does: import, load, warm_up, compile (detail ``begin`` or ``end``), predict, check or accuracy.
 
     ``at`` is in seconds since the child started.
     """
@@ -96,6 +96,15 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmUp:
+    """One warm-up call, in milliseconds; its forecast was let go."""
+
+    index: int
+    latency_ms: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A check of the worker's own, e.g. ``outputs_kept``; ``ok`` is ``None`` when it could not be made."""
 
@@ -122,6 +131,7 @@ Event = (
     | PhaseChange
     | Surroundings
     | Loaded
+    | WarmUp
     | Prediction
     | Counters
     | Memory
@@ -218,6 +228,10 @@ def _surroundings(record: dict[str, Any]) -> Surroundings:
 
 def _loaded(record: dict[str, Any]) -> Loaded:
     return Loaded(_number(record, "import_ms"), _number(record, "load_ms"))
+
+
+def _warm_up(record: dict[str, Any]) -> WarmUp:
+    return WarmUp(_count(record, "index"), _number(record, "latency_ms") or 0.0, _text(record, "error", MAX_TEXT))
 
 
 def _prediction(record: dict[str, Any]) -> Prediction:
@@ -333,6 +347,7 @@ _READERS: dict[Any, Callable[[dict[str, Any]], Event]] = {
     "phase": _phase,
     "environment": _surroundings,
     "loaded": _loaded,
+    "warm_up": _warm_up,
     "prediction": _prediction,
     "counters": _counters,
     "memory": _memory,

@@ -32,16 +32,19 @@ class IterationFigures:
     mae: float | None
 
 
-def of_iteration(predictions: Sequence[Prediction], compiled_in: Container[int] = ()) -> IterationFigures:
-    """Figures of one iteration's predictions in order.
+def of_iteration(
+    predictions: Sequence[Prediction], compiled_in: Container[int] = (), warm_up_ms: float | None = None
+) -> IterationFigures:
+    """Figures of one iteration's predictions in order; ``warm_up_ms`` is its first warm-up call, where it made one.
 
-    The first call, and those during which torch compiled (``compiled_in``, by index), are no part of the steady state.
+    The first prediction, and those during which torch compiled (``compiled_in``, by index), are no part of the steady
+    state: also after warm-up calls, so that iterations with and without them are timed alike.
     """
     made = [prediction for prediction in predictions if prediction.error is None]
     first = next((prediction.latency_ms for prediction in made if prediction.index == 0), None)
     steady = [one.latency_ms for one in made if one.index > 0 and one.index not in compiled_in]
     return IterationFigures(
-        first_call_ms=first,
+        first_call_ms=first if warm_up_ms is None else warm_up_ms,
         steady_median_ms=_median(steady),
         steady_iqr_ms=_iqr(steady),
         steady_p95_ms=quantile(steady, 0.95),
@@ -53,7 +56,7 @@ def of_probe(iterations: Iterable[Iteration]) -> ProbeFigures:
     """Figures over the iterations that passed: others did not run the variant to its end, or not as that variant."""
     passed = [iteration for iteration in iterations if iteration.outcome is Outcome.PASSED]
     maes = _known(iteration.mae for iteration in passed)
-    latencies = [prediction.latency_ms for iteration in passed for prediction in iteration.predictions]
+    latencies = [latency for iteration in passed for latency in _latencies(iteration)]
     peaks = _known(iteration.memory.headline_mb for iteration in passed)
     return ProbeFigures(
         mae_mean=_mean(maes),
@@ -66,6 +69,14 @@ def of_probe(iterations: Iterable[Iteration]) -> ProbeFigures:
         steady_p95_ms=_median(_known(iteration.steady_p95_ms for iteration in passed)),
         memory_mb=max(peaks) if peaks else None,
     )
+
+
+def _latencies(iteration: Iteration) -> list[float]:
+    """Its predictions, the first call of the process (a warm-up call, maybe) in the place of the first of them."""
+    told = [prediction.latency_ms for prediction in iteration.predictions]
+    if iteration.warmups and iteration.first_call_ms is not None:
+        told[:1] = [iteration.first_call_ms]
+    return told
 
 
 def cache_state(counters: Counters | None) -> CacheState:

@@ -29,10 +29,11 @@ def worker_order(
             "python_path": [str(path.absolute()) for path in target.python_path],
             "options": dict(target.options),
         },
-        "variant": {"name": variant.name, "recipe": variant.recipe, "options": {}},
+        "variant": {"name": variant.name, "recipe": variant.recipe, "options": dict(variant.options)},
         "device": "cuda:0" if device == "cuda" else device,
         "regime": spec.regime.value,
         "iteration": iteration,
+        "warmups": spec.warmups_of(iteration),
         "predictions": spec.predictions,
         "seed": spec.seed,
         "evaluation": {

@@ -32,6 +32,7 @@ _REPORTED = {
     "out_of_memory": Outcome.OUT_OF_MEMORY,
     "accuracy": Outcome.ACCURACY,
     "bad_input": Outcome.WORKER_ERROR,  # about the settings, not about the model
+    "unsupported": Outcome.SKIPPED,  # this torch lacks what the variant needs
 }
 # Which failure of several names the probe: what says most about the variant first.
 _GRAVITY = (
@@ -62,6 +63,7 @@ class Expectation:
     kind: ProbeKind
     deadline_seconds: float
     memory_limit_mb: float | None = None
+    warmups: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,18 @@ def _unfinished(case: Case) -> Judgement | None:
     return _failure(Outcome.WORKER_ERROR, "ExitStatus", f"{text}{hint}{cut}", tail or None)
 
 
+def _failed_warm_up(case: Case) -> Judgement | None:
+    for call in case.said.warm_ups:
+        if call.error is not None:
+            outcome = Outcome.GRAPH_REUSE if _OVERWRITTEN.search(call.error) else Outcome.ACCURACY
+            return _failure(outcome, "WarmUp", f"warm-up call {call.index + 1}: {call.error}")
+    made = len(case.said.warm_ups)
+    if made < case.expected.warmups:
+        text = f"the child finished after {made} of {case.expected.warmups} warm-up calls"
+        return _failure(Outcome.WORKER_ERROR, "MissingWarmUps", text)
+    return None
+
+
 def _failed_prediction(case: Case) -> Judgement | None:
     for prediction in sorted(case.said.predictions.values(), key=lambda prediction: prediction.index):
         if prediction.error is not None or prediction.value is None:
@@ -245,6 +259,7 @@ _RULES: tuple[Callable[[Case], Judgement | None], ...] = (
     _ended_at_deadline,
     _ended_by_signal,
     _unfinished,
+    _failed_warm_up,
     _failed_prediction,
     _wrong_logits,
     _overwritten_output,
@@ -274,7 +289,10 @@ def _doing(case: Case) -> str:
     }
     said = case.said
     doing = words.get(said.phase, said.phase or "starting")
-    if said.phase == "predict":
+    if not said.warm:
+        at_it = "compiling" if said.phase == "compile" else "warming up"
+        doing = f"{at_it} ({len(said.warm_ups)} of {case.expected.warmups} warm-up calls done)"
+    elif said.phase == "predict":
         doing = f"predicting ({len(said.predictions)} of {case.expected.predictions} done)"
     if case.end.stopped is StopReason.DEADLINE and said.phase_at is not None:
         doing += f", since {max(case.end.duration_ms / 1000 - said.phase_at, 0):.0f} s"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import EvaluationSpec, ProbeKind, ProbeSpec, Regime
-from kronos_health.probe.variants import UnknownVariant, Variant, find_variant
+from kronos_health.probe.ladder import RUNGS
+from kronos_health.probe.variants import UnknownVariant, Variant, expand, find_variant
 from kronos_health.settings.models import Settings
 
 _REHEARSED_ROWS = 64
@@ -46,37 +47,39 @@ def plan(
         measured = iterations or settings.probe.iterations
         rehearsed = iterations or settings.probe.rehearsal_iterations
         for candidate in (candidates or {}).get(target, (PRODUCTION,)):
-            place = Place(settings, target, candidate)
             for variant, regime in product(ways, windows):
-                specs.append(place.spec(variant, regime, ProbeKind.MEASURED, measured))
+                specs.append(_spec(settings, target, variant, regime, ProbeKind.MEASURED, measured, candidate))
             for variant, regime in product((way for way in ways if way.compiled and rehearses), windows):
-                specs.append(place.spec(variant, regime, ProbeKind.REHEARSED, rehearsed))
+                specs.append(_spec(settings, target, variant, regime, ProbeKind.REHEARSED, rehearsed, candidate))
     return tuple(specs)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A target in one environment."""
+def plan_ladder(
+    settings: Settings,
+    device_of_target: Callable[[str], str | None],
+    *,
+    target: str,
+    iterations: int = 1,
+    regime: str | None = None,
+) -> tuple[ProbeSpec, ...]:
+    """The rungs of the layer ladder, from the model itself up. Raises :class:`PlanError`.
 
-    settings: Settings
-    target: str
-    candidate: str
-
-    def spec(self, variant: Variant, regime: Regime, kind: ProbeKind, iterations: int) -> ProbeSpec:
-        """One probe of it."""
-        evaluation = evaluation_of(self.settings)
-        return ProbeSpec(
-            target=self.target,
-            variant=variant.name,
-            candidate=self.candidate,
-            kind=kind,
-            regime=regime,
-            iterations=iterations,
-            predictions=self.settings.probe.predictions,
-            seed=self.settings.probe.seed,
-            accuracy_windows=self.settings.probe.accuracy_windows,
-            evaluation=smaller(evaluation) if kind is ProbeKind.REHEARSED else evaluation,
+    Where there is no CUDA, the rungs that use CUDA graphs are rehearsed: measured there, they would say nothing.
+    """
+    (name,) = _known_targets(settings, [target])
+    window = _regime(regime or Regime.SATURATED)
+    on_cpu = device_of_target(name) == "cpu"
+    return tuple(
+        _spec(
+            settings,
+            name,
+            way,
+            window,
+            ProbeKind.REHEARSED if on_cpu and way.claims_graphs else ProbeKind.MEASURED,
+            iterations,
         )
+        for way in (find_variant(rung.variant) for rung in RUNGS)
+    )
 
 
 def evaluation_of(settings: Settings) -> EvaluationSpec:
@@ -95,8 +98,7 @@ def evaluation_of(settings: Settings) -> EvaluationSpec:
 
 def rehearsal_spec(settings: Settings, target: str, variant: Variant, regime: Regime = Regime.SATURATED) -> ProbeSpec:
     """One rehearsal as the settings have it."""
-    place = Place(settings, target, PRODUCTION)
-    return place.spec(variant, regime, ProbeKind.REHEARSED, settings.probe.rehearsal_iterations)
+    return _spec(settings, target, variant, regime, ProbeKind.REHEARSED, settings.probe.rehearsal_iterations)
 
 
 def smaller(evaluation: EvaluationSpec) -> EvaluationSpec:
@@ -109,6 +111,30 @@ def smaller(evaluation: EvaluationSpec) -> EvaluationSpec:
         lookback=min(evaluation.lookback, _REHEARSED_ROWS),
         max_context=min(evaluation.max_context, _REHEARSED_ROWS),
         sample_count=min(evaluation.sample_count, 2),
+    )
+
+
+def _spec(
+    settings: Settings,
+    target: str,
+    variant: Variant,
+    regime: Regime,
+    kind: ProbeKind,
+    iterations: int,
+    candidate: str = PRODUCTION,
+) -> ProbeSpec:
+    return ProbeSpec(
+        target=target,
+        variant=variant.name,
+        candidate=candidate,
+        kind=kind,
+        regime=regime,
+        iterations=iterations,
+        predictions=settings.probe.predictions,
+        seed=settings.probe.seed,
+        accuracy_windows=settings.probe.accuracy_windows,
+        evaluation=smaller(evaluation_of(settings)) if kind is ProbeKind.REHEARSED else evaluation_of(settings),
+        warmups=settings.probe.warmups if variant.compiled else (),
     )
 
 
@@ -129,7 +155,7 @@ def _known_targets(settings: Settings, names: Iterable[str]) -> list[str]:
 def _known_variants(names: Iterable[str]) -> list[Variant]:
     """The variants by name, eager first: what the others are compared with must not run on a warmer machine."""
     try:
-        ways = [find_variant(name) for name in dict.fromkeys(names)]
+        ways = [find_variant(name) for name in expand(names)]
     except UnknownVariant as error:
         raise PlanError(str(error)) from error
     return sorted(ways, key=lambda way: way.compiled)

@@ -20,6 +20,7 @@ class Phase(StrEnum):
     IMPORTING = "importing"
     LOADING = "loading"
     COMPILING = "compiling"
+    WARMING_UP = "warming up"
     PREDICTING = "predicting"
     CHECKING = "checking outputs"
     COMPARING = "comparing logits"
@@ -92,6 +93,7 @@ _PHASES = {
     "import": Phase.IMPORTING,
     "load": Phase.LOADING,
     "compile": Phase.COMPILING,
+    "warm_up": Phase.WARMING_UP,
     "predict": Phase.PREDICTING,
     "check": Phase.CHECKING,
     "accuracy": Phase.COMPARING,

@@ -21,6 +21,7 @@ from kronos_health.domain.probes import (
     Outcome,
     ProbeResult,
     ProbeSpec,
+    is_unsupported,
 )
 from kronos_health.probe import figures
 from kronos_health.probe.child import EVENTS_FD, ChildEnd, Command, Conversation, Limits, StopReason, run_child
@@ -207,6 +208,7 @@ class _ProbeRun:
             kind=spec.kind,
             deadline_seconds=probe.iteration_deadline_seconds,
             memory_limit_mb=memory_mb,
+            warmups=spec.warmups_of(index),
         )
         iteration = _iteration(Case(child.said, end, expected), spec, index, started_at)
         child.report.end(iteration.outcome)
@@ -253,6 +255,8 @@ class _ProbeRun:
         """The probe as it stands. A failure before the stop says more than the stop."""
         if outcome is Outcome.SKIPPED and any(item.outcome is not Outcome.PASSED for item in self.iterations):
             outcome, failure = probe_outcome(self.iterations, self.assignment.spec.iterations)
+        if is_unsupported(outcome, failure) and failure is not None:
+            reason = failure.message
         return ProbeResult(
             spec=self.assignment.spec,
             outcome=outcome,
@@ -294,7 +298,8 @@ def _iteration(case: Case, spec: ProbeSpec, index: int, started_at: datetime) ->
     if failure is not None and outcome is Outcome.WORKER_ERROR:
         failure = in_settings_words(failure, spec.target)
     predictions = tuple(said.predictions[key] for key in sorted(said.predictions))
-    measured = figures.of_iteration(predictions, said.compiled_in)
+    first_warm_up_ms = said.warm_ups[0].latency_ms if said.warm_ups else None
+    measured = figures.of_iteration(predictions, said.compiled_in, first_warm_up_ms)
     memory = said.memory or Memory()
     if memory.rss_peak_mb is None and end.memory_mb > 0:  # the child did not live to say it
         memory = replace(memory, rss_peak_mb=end.memory_mb)
@@ -321,4 +326,5 @@ def _iteration(case: Case, spec: ProbeSpec, index: int, started_at: datetime) ->
         stderr_tail=end.stderr_tail,
         logits=said.logits,
         leaks=tuple(said.leaks) if outcome is not Outcome.PASSED else (),
+        warmups=spec.warmups_of(index),
     )

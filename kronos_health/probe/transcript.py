@@ -23,6 +23,8 @@ class Transcript:
     phase_at: float | None = None  # when it began, in seconds since the child started
     before_compile: str = ""
     garbage: int = 0
+    warm: bool = True  # false while it makes its warm-up calls
+    warm_ups: list[events.WarmUp] = field(default_factory=list)
     predictions: dict[int, Prediction] = field(default_factory=dict)
     compiled_in: set[int] = field(default_factory=set)  # indexes of the predictions during which torch compiled
     checks: dict[str, events.Check] = field(default_factory=dict)
@@ -42,6 +44,8 @@ class Transcript:
         match event:
             case Prediction():
                 self._add_prediction(event)
+            case events.WarmUp():
+                self.warm_ups.append(event)
             case events.PhaseChange():
                 self._enter(event)
             case events.Error():
@@ -56,6 +60,8 @@ class Transcript:
                 self._add_figures(event)
 
     def _enter(self, change: events.PhaseChange) -> None:
+        if change.phase in ("warm_up", "predict"):
+            self.warm = change.phase == "predict"
         if change.phase != "compile":
             self.phase = change.phase
         elif change.detail == "end":
@@ -64,7 +70,8 @@ class Transcript:
             if self.phase != "compile":
                 self.before_compile = self.phase
             self.phase = "compile"
-            self.compiled_in.add(len(self.predictions))
+            if self.warm:
+                self.compiled_in.add(len(self.predictions))
         self.phase_at = change.at
 
     def _add_figures(self, event: events.Event) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from kronos_health.domain.probes import CacheState, Outcome, ProbeKind, Regime
+from kronos_health.domain.probes import CacheState, Outcome, ProbeKind, Regime, is_layer
 from kronos_health.domain.revisit import Confidence, Evidence, History, ProbeFacts, VariantStanding
 from kronos_health.revisit.statistics import (
     FOUR_FIFTHS,
@@ -98,10 +98,10 @@ def inadmissible_because(probe: ProbeFacts) -> str | None:
 
 
 def arms_of(history: History) -> tuple[Arm, ...]:
-    """Every arm that was ever probed, by variant and candidate."""
+    """Every arm that was ever probed, by variant and candidate; the layers of the compiler are no arms."""
     grouped: dict[tuple[str, str], list[ProbeFacts]] = {}
     for probe in sorted(history.probes, key=lambda probe: (probe.started_at, probe.probe_id)):
-        if probe.target == history.target:
+        if probe.target == history.target and not is_layer(probe.variant):
             grouped.setdefault((probe.variant, probe.candidate), []).append(probe)
     arms = (_arm(variant, candidate, probes) for (variant, candidate), probes in sorted(grouped.items()))
     resets = {(reset.variant, reset.candidate, reset.counted_as): reset.changed for reset in history.resets}

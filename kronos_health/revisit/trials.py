@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from kronos_health.domain.candidates import PRODUCTION, candidate_words
 from kronos_health.domain.probes import Outcome, ProbeKind, ProbeRecord
 from kronos_health.domain.revisit import Attempt, History, News, ProbeFacts, Trial, TrialOrder, TrialResult
+from kronos_health.probe.variants import BUILT_IN
 from kronos_health.revisit.arms import EAGER, Arm, arms_of
 from kronos_health.revisit.criteria import MET, NOT_MET, Judgement, Terms, accuracy, compiled_iterations, result_of
 from kronos_health.settings.models import Candidates, Revisit
 
 STOCK = "compiled"
-WITHOUT_GRAPHS = "compiled_no_cudagraphs"  # cannot break, and gives up what compiling is for: the last to be proposed
+# Those cannot break, and give up what compiling is for: the last to be proposed.
+WITHOUT_GRAPHS = frozenset(one.name for one in BUILT_IN if not one.claims_graphs)
 NOT_MADE = "NotHere"  # error class of a probe whose environment is not made here on purpose (probe/kept.py)
 RECENT = timedelta(days=14)
 BETWEEN_ATTEMPTS = timedelta(hours=20)
@@ -88,7 +90,9 @@ def _missing(records: Sequence[ProbeRecord], variants: Sequence[str]) -> tuple[s
     answered = {
         record.variant
         for record in records
-        if record.kind is ProbeKind.MEASURED and record.outcome is not None and record.outcome.about_the_model
+        if record.kind is ProbeKind.MEASURED
+        and record.outcome is not None
+        and (record.outcome.about_the_model or record.unsupported)
     }
     return tuple(variant for variant in variants if variant not in answered)
 
@@ -108,7 +112,7 @@ def _judged(arm: Arm, history: History, terms: Terms) -> Judgement:
 
 
 def _preference(variant: str) -> tuple[bool, bool, str]:
-    return (variant != STOCK, variant == WITHOUT_GRAPHS, variant)
+    return (variant != STOCK, variant in WITHOUT_GRAPHS, variant)
 
 
 def _result(passing: Sequence[str], failing: Sequence[str], known: Sequence[str]) -> tuple[TrialResult, str | None]:

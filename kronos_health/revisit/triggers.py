@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from kronos_health.domain.candidates import PRODUCTION, candidate_words, of_commit, of_release
-from kronos_health.domain.probes import Outcome
+from kronos_health.domain.probes import Outcome, is_layer
 from kronos_health.domain.revisit import (
     Criterion,
     CriterionName,
@@ -199,6 +199,7 @@ def _last_failing(history: History, is_comparable: Callable[[ProbeFacts], bool])
         for probe in history.probes
         if probe.candidate == PRODUCTION
         and probe.variant != EAGER
+        and not is_layer(probe.variant)
         and inadmissible_because(probe) is None
         and probe.outcome is not Outcome.PASSED
         and is_comparable(probe)

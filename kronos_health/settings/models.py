@@ -132,6 +132,10 @@ class Probe(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     iterations: Count = 5
     predictions: Annotated[int, Field(ge=2)] = 4
+    warmups: Annotated[tuple[Annotated[int, Field(ge=0, le=100)], ...], Field(max_length=50)] = Field(
+        (0, 1, 2, 3, 5),
+        description="warm-up calls of compiled variants before their predictions: each iteration takes the next number",
+    )
     seed: int = 1000
     accuracy_windows: Annotated[int, Field(ge=0)] = Field(
         16,

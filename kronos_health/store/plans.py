@@ -20,7 +20,8 @@ from kronos_health.store.tables.plans import campaign_probe, interruption
 from kronos_health.store.tables.probes import campaign, probe
 from kronos_health.store.types import new_id
 
-_PLAIN = tuple(field.name for field in fields(ProbeSpec) if field.name not in ("kind", "regime", "evaluation"))
+_OWN_SHAPE = ("kind", "regime", "evaluation", "warmups")
+_PLAIN = tuple(field.name for field in fields(ProbeSpec) if field.name not in _OWN_SHAPE)
 _EVALUATION = tuple(field.name for field in fields(EvaluationSpec))
 _NOBODY: dict[str, None] = dict.fromkeys(
     ("claim", "holder_machine", "holder_pid", "holder_started", "running_index", "running_since")
@@ -183,10 +184,14 @@ def _line(row: RowMapping) -> PlannedProbe:
 
 def _spec_row(spec: ProbeSpec) -> dict[str, Any]:
     plain = {name: getattr(spec, name) for name in _PLAIN}
-    return {**plain, "kind": spec.kind.value, "regime": spec.regime.value, **asdict(spec.evaluation)}
+    warmups = ",".join(map(str, spec.warmups))
+    shaped = {"kind": spec.kind.value, "regime": spec.regime.value, "warmups": warmups}
+    return {**plain, **shaped, **asdict(spec.evaluation)}
 
 
 def _spec(row: RowMapping) -> ProbeSpec:
     evaluation = EvaluationSpec(**{name: row[name] for name in _EVALUATION})
     plain = {name: row[name] for name in _PLAIN}
-    return ProbeSpec(**plain, kind=ProbeKind(row["kind"]), regime=Regime(row["regime"]), evaluation=evaluation)
+    warmups = tuple(int(number) for number in row["warmups"].split(",") if number)
+    kind, regime = ProbeKind(row["kind"]), Regime(row["regime"])
+    return ProbeSpec(**plain, kind=kind, regime=regime, evaluation=evaluation, warmups=warmups)

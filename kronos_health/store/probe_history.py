@@ -171,7 +171,7 @@ def _records(connection: Connection, query: Select[Any]) -> tuple[ProbeRecord, .
 
 def _iterations(connection: Connection, probe_ids: list[str]) -> dict[str, tuple[IterationRecord, ...]]:
     table = tables.iteration
-    names = ("id", "probe_id", "index", "regime", "cache_state", "outcome", "started_at")
+    names = ("id", "probe_id", "index", "regime", "cache_state", "outcome", "started_at", "warmups")
     columns = [table.c[name] for name in names]
     found: dict[str, tuple[IterationRecord, ...]] = {}
     for start in range(0, len(probe_ids), 500):  # SQLite takes only so many values in one statement
@@ -190,6 +190,7 @@ def _iteration(row: RowMapping) -> IterationRecord:
         cache_state=CacheState(row["cache_state"]),
         outcome=Outcome(row["outcome"]),
         started_at=row["started_at"],
+        warmups=row["warmups"],
     )
 
 

@@ -24,13 +24,14 @@ from kronos_health.domain.probes import (
     ProbeResult,
     ProbeSpec,
 )
+from kronos_health.domain.warm_up import warm_up_dependence
 from kronos_health.store.tables import probes as tables
 from kronos_health.store.types import new_id
 
 # Columns of an iteration that are called as its fields are; reading back takes the same.
 SAME_NAME = (
     *("index", "started_at", "duration_ms", "exit_status", "signal", "import_ms", "load_ms", "first_call_ms"),
-    *("steady_median_ms", "steady_iqr_ms", "steady_p95_ms", "mae"),
+    *("steady_median_ms", "steady_iqr_ms", "steady_p95_ms", "mae", "warmups"),
 )
 
 
@@ -211,11 +212,14 @@ def _identity(spec: ProbeSpec) -> dict[str, Any]:
 
 
 def _summary(result: ProbeResult) -> dict[str, Any]:
+    warm_up = warm_up_dependence(result.iterations)
     return {
         "finished_at": result.finished_at,
         "outcome": result.outcome.value,
         "skipped_reason": result.skipped_reason,
         "passed": result.passed,
+        "passes_with_warmups": warm_up.passes_with if warm_up else None,
+        "fails_with_warmups": warm_up.fails_with if warm_up else None,
         "noise": "\n".join(result.noise) or None,
         **asdict(result.figures),
         **_failure_columns(result.failure),

@@ -18,6 +18,8 @@
 -- column: frame_code text | the line of code
 -- column: passed integer | iterations that passed
 -- column: requested integer | iterations asked for
+-- column: passes_with_warmups integer | warm-up calls from which on it passed; null unless that depends on them
+-- column: fails_with_warmups integer | most warm-up calls with which it failed
 -- column: mae_mean number | mean absolute error
 -- column: mae_std number | its population standard deviation
 -- column: latency_mean_ms number | mean over all predictions, first ones included
@@ -35,6 +37,7 @@
 SELECT
     target, variant, candidate, kind, evidence, regime, started_at, outcome, skipped_reason,
     error_class, message, frame_file, frame_line, frame_function, frame_code, passed, requested,
+    passes_with_warmups, fails_with_warmups,
     mae_mean, mae_std, latency_mean_ms, latency_std_ms, first_call_median_ms, steady_median_ms, steady_p95_ms,
     memory_mb, noise, device, gpu, torch, model_shape, probe_id
 FROM v_probe

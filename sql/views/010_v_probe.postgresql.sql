@@ -32,6 +32,8 @@ SELECT
     p.frame_code,
     p.requested,
     p.passed,
+    p.passes_with_warmups,
+    p.fails_with_warmups,
     p.mae_mean,
     p.mae_std,
     p.latency_mean_ms,

@@ -10,10 +10,22 @@ import pytest
 
 from kronos_health.checks.observations import checker, figures, logs, probes, revisit, upstream
 from kronos_health.checks.observations.logs import NewFindings, NewSamples
-from kronos_health.domain.alerts import AlertKind, ObservationState
+from kronos_health.domain.alerts import AlertKind, Fact, ObservationState
 from kronos_health.domain.figures import Figure, FigureLabel, FigureSeries, FigureVerdict
 from kronos_health.domain.logs import Gap, Severity
-from kronos_health.domain.probes import Failure, Frame, Outcome, ProbeKind, ProbeResult, ProbeSpec
+from kronos_health.domain.probes import (
+    CacheState,
+    Counters,
+    Failure,
+    Frame,
+    Iteration,
+    Memory,
+    Outcome,
+    ProbeKind,
+    ProbeResult,
+    ProbeSpec,
+    Regime,
+)
 from kronos_health.domain.revisit import Confidence, Criterion, CriterionName, CriterionState, Decision, Mode
 from kronos_health.domain.upstream import Drift, DriftKind, Release, Revision
 
@@ -101,6 +113,17 @@ def _result(outcome: Outcome, kind: ProbeKind = ProbeKind.MEASURED, variant: str
     return ProbeResult(spec, outcome, NOW, NOW, None, (), None if outcome is Outcome.PASSED else failure)
 
 
+def _iteration(warmups: int, outcome: Outcome) -> Iteration:
+    nothing = dict.fromkeys(
+        ("exit_status", "signal", "import_ms", "load_ms", "first_call_ms", "steady_median_ms", "steady_iqr_ms",
+         "steady_p95_ms", "mae")
+    )  # fmt: skip
+    return Iteration(
+        index=warmups, outcome=outcome, started_at=NOW, duration_ms=1.0, regime=Regime.SATURATED,
+        cache_state=CacheState.COLD, memory=Memory(), counters=Counters(), warmups=warmups, **nothing,
+    )  # fmt: skip
+
+
 class DescribeProbeObservations:
     def it_tells_of_a_variant_that_broke_again(self) -> None:
         seen = probes.of_variant("p1", _result(Outcome.GRAPH_REUSE), passed_before=True)
@@ -123,6 +146,21 @@ class DescribeProbeObservations:
         seen = probes.of_variant("p1", _result(Outcome.SKIPPED), passed_before=True)
         assert seen is not None
         assert seen.state is ObservationState.UNKNOWN
+
+    def it_has_no_news_of_a_single_layer_of_the_compiler(self) -> None:
+        assert probes.of_variant("p1", _result(Outcome.GRAPH_REUSE, variant="layer_cudagraphs"), True) is None
+
+    def it_does_not_call_the_checker_unhealthy_when_a_variant_waits_for_a_newer_torch(self) -> None:
+        failure = Failure("Unsupported", "needs torch 2.14 or newer")
+        result = replace(_result(Outcome.SKIPPED), failure=failure, skipped_reason=failure.message)
+        assert probes.of_probing("p1", result).state is ObservationState.GOOD
+        assert probes.of_probing("p1", _result(Outcome.SKIPPED)).state is ObservationState.BAD
+
+    def it_says_that_a_broken_variant_passes_once_it_is_warm(self) -> None:
+        iterations = (_iteration(2, Outcome.GRAPH_REUSE), _iteration(3, Outcome.PASSED))
+        seen = probes.of_variant("p1", replace(_result(Outcome.GRAPH_REUSE), iterations=iterations), True)
+        assert seen is not None
+        assert Fact("Warm-up", "passes with 3 warm-up calls, fails with 2") in seen.facts
 
     def it_calls_the_checker_unhealthy_when_probing_fails(self) -> None:
         assert probes.of_probing("p1", _result(Outcome.WORKER_ERROR)).state is ObservationState.BAD

@@ -367,7 +367,7 @@ def it_stores_every_field_of_a_spec(engine: Engine, make_context: MakeContext) -
     """Whatever a spec learns to say must survive a kill."""
     spec = ProbeSpec(
         "toto", "compiled", "torch=2.15.0", ProbeKind.REHEARSED, Regime.GROWING, 7, 3, 77,
-        EvaluationSpec("series.csv", 99, 5, 32, 2, 4, 64),
+        12, EvaluationSpec("series.csv", 99, 5, 32, 2, 4, 64), (1, 3),
     )  # fmt: skip
     plain = ProbeSpec("", "")
     same = [field.name for field in fields(ProbeSpec) if getattr(spec, field.name) == getattr(plain, field.name)]

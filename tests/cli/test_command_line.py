@@ -254,3 +254,17 @@ def it_goes_on_with_an_unfinished_campaign_and_says_how(run: Run, tmp_path: Path
     assert "add --resume" in run("probe", campaign).err
     told = json.loads(run("query", "campaigns", "--format", "json").out)
     assert [(row["planned"], row["measured"]) for row in told if row["origin"] == "command line"][-1] == (1, 1)
+
+
+def it_lists_the_variants_and_what_each_asks_of_production(run: Run) -> None:
+    said = run("variants", COLUMNS="300")
+    assert said.status == 0
+    assert "compiled_static_rope_mark_step" in said.out
+    assert "layer_aot_autograd" in said.out
+    assert "call torch.compiler.cudagraph_mark_step_begin() before each decode_s1" in said.out
+
+
+def it_names_a_target_that_has_no_ladder(run: Run) -> None:
+    said = run("ladder", "--target", "kronso")
+    assert said.status == 2
+    assert "there is no target 'kronso'. Did you mean kronos?" in said.err

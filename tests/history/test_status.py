@@ -176,6 +176,13 @@ class DescribeTheScreen:
         assert reason in text
         assert "not admissible: ended before it could say what it ran on" in text
 
+    def it_says_that_a_variant_passes_only_once_it_is_warm(self, connection: Connection, now: datetime) -> None:
+        sentence = "passes with 3 warm-up calls, fails with 2"
+        assert sentence not in screen(connection, now)
+        warm = update(probe).where(probe.c.kind == "rehearsed", probe.c.outcome == "graph_reuse")
+        connection.execute(warm.values(passes_with_warmups=3, fails_with_warmups=2))
+        assert sentence in screen(connection, now)
+
     def it_shows_text_from_outside_as_text(self, connection: Connection, now: datetime) -> None:
         connection.execute(update(environment).values(gpu="\x1b[31m[bold]L4[/bold]\x07\u202e"))
         text = screen(connection, now)

@@ -13,10 +13,12 @@ from rich.console import Console
 from kronos_health.domain.logs import ScanCounts
 from kronos_health.domain.probes import (
     AccuracyState,
+    CacheState,
     Comparison,
     Environment,
     Failure,
     Frame,
+    IterationRecord,
     Outcome,
     ProbeFigures,
     ProbeKind,
@@ -166,6 +168,15 @@ class DescribeProbes:
         assert "\nmore" not in text
         assert "x @ torch=2.15.0: skipped, GPU is busy" in text
         assert "compiled against eager: accuracy void (as told), 1.50 times as fast" in text
+
+    def it_says_that_a_variant_must_be_warm(self) -> None:
+        outcomes = {1: Outcome.GRAPH_REUSE, 2: Outcome.GRAPH_REUSE, 3: Outcome.PASSED}
+        iterations = tuple(
+            IterationRecord(str(count), count, Regime.SATURATED, CacheState.COLD, outcome, AT, count)
+            for count, outcome in outcomes.items()
+        )
+        text = printed(probe_table([broken(iterations=iterations)]))
+        assert "compiled: passes with 3 warm-up calls, fails with 2" in text
 
 
 class DescribeVerification:

@@ -23,6 +23,10 @@ def begin(device="cpu"):
         host="here", target_revision="r1", weights_revision=None, dtype="float32", model_shape="tiny",
         timing_method="perf_counter")
     say("loaded", import_ms=10.0, load_ms=5.0)
+    if ORDER.get("warmups"):
+        say("phase", phase="warm_up", detail="")
+    for index in range(ORDER.get("warmups", 0)):
+        say("warm_up", index=index, latency_ms=50.0 - index, error=None)
     say("phase", phase="predict", detail="")
 
 def predict(index, value=100.0, **fields):

@@ -50,6 +50,7 @@ HEAD = {"name": "s1", "rmse": 1e-7, "total_variation": 1e-8, "finite": True}
             line("counters", **COUNTERS, cudagraph_replays=None, reasons=["a\nb"], from_a_newer_worker=1),
             Counters(2, 2, 2, 2, 2, 2, reasons=("a b",)),
         ),
+        (line("warm_up", index=1, latency_ms=9.0, error="x"), events.WarmUp(1, 9.0, "x")),
         (line("memory", rss_peak_mb=9.5), Memory(9.5)),
         (
             line("prediction", index=1, seed=5, latency_ms=9.0, value=1.0, rss_mb=300.5, device_mb=None),
@@ -194,6 +195,21 @@ def it_notes_during_which_prediction_torch_compiled() -> None:
             said.take(line("phase", phase="compile", detail="end"))
         said.take(line("prediction", index=index, seed=1, latency_ms=1.0, value=1.0))
     assert said.compiled_in == {0, 2}
+
+
+def it_does_not_blame_a_prediction_for_what_was_compiled_while_warming_up() -> None:
+    said = Transcript()
+    for written in (
+        line("phase", phase="warm_up"),
+        line("phase", phase="compile", detail="begin"),
+        line("warm_up", index=0, latency_ms=900.5, error=None),
+        line("phase", phase="predict"),
+        line("prediction", index=0, seed=1, latency_ms=1.0, value=1.0),
+        line("phase", phase="compile", detail="begin"),
+    ):
+        said.take(written)
+    assert said.warm_ups == [events.WarmUp(0, 900.5, None)]
+    assert said.compiled_in == {1}
 
 
 def it_keeps_the_first_answer_of_a_prediction() -> None:

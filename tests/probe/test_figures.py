@@ -88,6 +88,15 @@ def it_keeps_calls_that_compiled_out_of_the_steady_state() -> None:
     assert figures.of_iteration(predictions(9.0, 8.0), compiled_in={0, 1}).steady_median_ms is None
 
 
+def it_takes_the_first_warm_up_call_for_the_first_call() -> None:
+    made = predictions(20.0, 10.0, 12.0)
+    of = figures.of_iteration(made, warm_up_ms=9000.0)
+    assert (of.first_call_ms, of.steady_median_ms) == (9000.0, 11.0)
+    warm = replace(iteration(made), first_call_ms=of.first_call_ms, warmups=3)
+    cold = iteration(predictions(9000.0, 10.0, 12.0))
+    assert figures.of_probe([warm]).latency_mean_ms == figures.of_probe([cold]).latency_mean_ms
+
+
 def it_measures_nothing_of_nothing() -> None:
     assert figures.of_iteration(()) == figures.IterationFigures(None, None, None, None, None)
     assert figures.of_probe([]) == ProbeFigures()

@@ -23,7 +23,7 @@ from kronos_health.domain.probes import (
     Regime,
 )
 from kronos_health.probe.child import ChildEnd, StopReason
-from kronos_health.probe.events import Check, Error, Surroundings
+from kronos_health.probe.events import Check, Error, Surroundings, WarmUp
 from kronos_health.probe.outcomes import Case, Expectation, classify, in_settings_words, probe_outcome
 from kronos_health.probe.transcript import Transcript
 
@@ -60,8 +60,9 @@ def case(
     compiled: bool = True,
     kind: ProbeKind = ProbeKind.MEASURED,
     claims_graphs: bool = True,
+    warmups: int = 0,
 ) -> Case:
-    return Case(transcript or said(), end, Expectation(4, compiled, claims_graphs, kind, 900.0, 2000.0))
+    return Case(transcript or said(), end, Expectation(4, compiled, claims_graphs, kind, 900.0, 2000.0, warmups))
 
 
 def changed(change: Callable[[Transcript], None], transcript: Transcript | None = None) -> Transcript:
@@ -116,6 +117,31 @@ CASES: list[tuple[str, Case, Outcome, str]] = [
     ("a reported out of memory", case(reporting("out_of_memory")), Outcome.OUT_OF_MEMORY, ""),
     ("a reported accuracy failure", case(reporting("accuracy")), Outcome.ACCURACY, ""),
     ("bad input is no fault of the model", case(reporting("bad_input")), Outcome.WORKER_ERROR, ""),
+    (
+        "a torch that lacks what the variant needs",
+        case(reporting("unsupported", "needs torch 2.14")),
+        Outcome.SKIPPED,
+        "2.14",
+    ),
+    (
+        "every warm-up call made",
+        case(changed(lambda transcript: transcript.warm_ups.extend([WarmUp(0, 9.0, None)] * 2)), warmups=2),
+        Outcome.PASSED,
+        "",
+    ),
+    (
+        "a warm-up call that failed without an error of its own",
+        case(changed(lambda transcript: transcript.warm_ups.append(WarmUp(0, 9.0, OVERWRITTEN))), warmups=2),
+        Outcome.GRAPH_REUSE,
+        "warm-up call 1: Error: accessing",
+    ),
+    ("fewer warm-up calls than asked for", case(warmups=3), Outcome.WORKER_ERROR, "after 0 of 3 warm-up calls"),
+    (
+        "a crash while warming up",
+        case(unfinished(done=False, warm=False), replace(GOOD_END, exit_status=None, signal="SIGSEGV"), warmups=3),
+        Outcome.CRASHED,
+        "while warming up (0 of 3 warm-up calls done)",
+    ),
     ("an unheard-of kind", case(reporting("meteor")), Outcome.WORKER_ERROR, ""),
     (
         "what was reported explains the hang after it",

@@ -72,6 +72,20 @@ def it_asks_for_as_many_rehearsals_as_the_request() -> None:
     assert [spec.iterations for spec in plan(SETTINGS, on_cpu, iterations=2)] == [2, 2, 2]
 
 
+def it_sweeps_warm_up_calls_of_compiled_variants_only() -> None:
+    eager, compiled, rehearsed = plan(SETTINGS, on_cpu)
+    assert eager.warmups == ()
+    assert [eager.warmups_of(index) for index in range(3)] == [0, 0, 0]
+    assert compiled.warmups == rehearsed.warmups == (0, 1, 2, 3, 5)
+    assert [compiled.warmups_of(index) for index in range(7)] == [0, 1, 2, 3, 5, 0, 1]
+
+
+def it_takes_groups_of_variants() -> None:
+    specs = plan(SETTINGS, on_cuda, variants=["all"])
+    assert specs[0].variant == "eager"
+    assert len({spec.variant for spec in specs}) == len(specs) > 10
+
+
 def it_takes_a_recipe_of_the_users_own() -> None:
     (spec,) = plan(SETTINGS, on_cuda, variants=["our.recipes:compiled_twice"])
     assert spec.variant == "our.recipes:compiled_twice"

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from kronos_health.domain.probes import CacheState, Environment, Iteration, Outcome, ProbeKind, ProbeResult, ProbeSpec
+from kronos_health.domain.warm_up import WarmUpDependence, warm_up_dependence
 from kronos_health.probe.gpu import called
 from kronos_health.probe.locks import LockBusy, acquire
 from kronos_health.probe.progress import Phase, Progress
@@ -178,6 +179,40 @@ def it_judges_a_compiled_variant_by_its_counters(probing: Probing) -> None:
     assert [item.outcome for item in result.iterations] == [Outcome.PASSED, Outcome.DEGRADED_TO_EAGER]
     assert [item.cache_state for item in result.iterations] == [CacheState.COLD, CacheState.WARM]
     assert result.outcome is Outcome.DEGRADED_TO_EAGER
+
+
+def it_sweeps_warm_up_calls_and_tells_what_depends_on_them(probing: Probing) -> None:
+    body = """
+        begin()
+        if ORDER["warmups"] < 3:
+            say("error", kind="graph_reuse", type="RuntimeError", message="not warm", frame=None, stack=None)
+        else:
+            for index in range(3): predict(index)
+        finish()
+    """
+    result = probing.run(body, replace(SPEC, variant="compiled", iterations=4, warmups=(1, 2, 3, 5)))
+    assert [(item.warmups, item.outcome is Outcome.PASSED) for item in result.iterations] == [
+        (1, False),
+        (2, False),
+        (3, True),
+        (5, True),
+    ]
+    assert (result.outcome, result.passed) == (Outcome.GRAPH_REUSE, 2)
+    assert warm_up_dependence(result.iterations) == WarmUpDependence(passes_with=3, fails_with=2)
+    assert {item.first_call_ms for item in result.iterations} == {50.0}
+    assert any(step.phase is Phase.WARMING_UP for step in probing.progress)
+
+
+def it_skips_a_variant_that_this_torch_cannot_run_and_says_why(probing: Probing) -> None:
+    body = """
+        begin()
+        say("error", kind="unsupported", type="Unsupported", message="needs torch 2.14", frame=None, stack=None)
+        finish()
+    """
+    result = probing.run(body, replace(SPEC, variant="compiled_generation_cloning", iterations=5))
+    assert (result.outcome, result.skipped_reason, result.unsupported) == (Outcome.SKIPPED, "needs torch 2.14", True)
+    assert len(result.iterations) == 1
+    assert result.environment is not None
 
 
 def it_stops_when_the_worker_itself_does_not_work(probing: Probing) -> None:

@@ -278,6 +278,22 @@ class DescribeWhatKeepsCompiledFromBeingProposed:
         assert judged(history).mode is Mode.EAGER
 
 
+def it_never_takes_a_layer_of_the_compiler_for_a_way_to_run() -> None:
+    history = working("layer_aot_autograd")
+    assert judged(history).variant is None
+    assert {item.variant for item in judged(history).standings} == {"eager"}
+    failing = joined(BROKEN, History("kronos", probes=(probed("layer_dynamo", passed=0, torch="2.15.0"),)))
+    assert judged(failing) == judged(BROKEN)
+
+
+def it_does_not_hold_against_a_variant_that_its_torch_is_too_old() -> None:
+    waiting = probed("compiled_generation_cloning", passed=0, outcome=Outcome.SKIPPED)
+    decision = judged(joined(BROKEN, History("kronos", probes=(waiting,))))
+    assert decision.confidence is judged(BROKEN).confidence
+    standing = standing_of(decision, "compiled_generation_cloning")
+    assert (standing.passed, standing.failed, standing.broken, standing.admissible) == (0, 0, False, False)
+
+
 def it_leaves_other_targets_out() -> None:
     foreign = tuple(replace(probe, target="toto") for probe in working().probes)
     assert judged(History("kronos", probes=foreign)).standings == ()

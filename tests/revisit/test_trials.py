@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kronos_health.domain.probes import (
+    UNSUPPORTED,
     AccuracyState,
     Failure,
     Outcome,
@@ -150,6 +151,7 @@ def attempt(number: int, days: float) -> Attempt:
 
 
 ALL_DONE = tuple(record(variant, Outcome.GRAPH_REUSE) for variant in VARIANTS)
+TOO_OLD = Failure(UNSUPPORTED, "needs a newer torch")
 BUSY = tuple(record(variant, Outcome.SKIPPED, skipped_reason="another probe has the GPU") for variant in VARIANTS)
 
 
@@ -180,6 +182,7 @@ def it_orders_what_has_no_answer(
         (BUSY, (attempt(1, 3), attempt(2, 2), attempt(3, 1))),  # given up
         ((record("eager", None),), ()),  # one runs
         ((record("eager", Outcome.SKIPPED, failure=Failure("NotHere", "no GPU here")),), (attempt(1, 1),)),
+        ((*ALL_DONE[:2], record("compiled_whole_step", Outcome.SKIPPED, failure=TOO_OLD)), (attempt(1, 1),)),
     ],
 )
 def it_orders_nothing_that_has_an_answer_runs_or_was_given_up(

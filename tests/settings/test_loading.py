@@ -247,6 +247,13 @@ class DescribeWrongSettings:
                 ),
             ),
             (
+                "[probe]\nwarmups = [-1]",
+                (
+                    "probe.warmups = -1 (kronos_health.toml): must be 0 or more. The default is [0, 1, 2, 3, 5]: "
+                    "warm-up calls of compiled variants before their predictions: each iteration takes the next number."
+                ),
+            ),
+            (
                 "[probe]\ntargets = ['krones']",
                 "probe.targets = 'krones' (kronos_health.toml): names no target. Did you mean kronos?",
             ),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
 from kronos_health.store.database import open_engine, reading, writing
 from kronos_health.store.errors import DatabaseUnreachable, SchemaOutdated, SchemaTooNew, StoreError
 from kronos_health.store.migrations import check, revisions, upgrade
+from kronos_health.store.migrations.run import _config, _drop_views
 from kronos_health.store.tables import METADATA
 
 
@@ -30,6 +33,73 @@ def it_keeps_data_and_version_when_run_twice(engine: Engine) -> None:
     check(engine)
     with reading(engine) as connection:
         assert connection.execute(text("SELECT name FROM channel")).scalars().all() == ["console"]
+
+
+def it_brings_rows_of_the_first_schema_along(engine: Engine, now: datetime) -> None:
+    """Iterations from before there were warm-up calls made none."""
+    with writing(engine) as connection:
+        _empty(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        rows = {
+            "campaign": {"id": "c", "started_at": now, "origin": "test"},
+            "probe": {
+                "id": "p",
+                "campaign_id": "c",
+                "target": "kronos",
+                "variant": "eager",
+                "candidate": "production",
+                "kind": "measured",
+                "regime": "saturated",
+                "imported": False,
+                "started_at": now,
+                "requested": 1,
+                "passed": 1,
+                "outcome": "passed",
+            },
+            "iteration": {
+                "id": "i",
+                "probe_id": "p",
+                "index": 0,
+                "regime": "saturated",
+                "cache_state": "none",
+                "outcome": "passed",
+                "started_at": now,
+                "duration_ms": 1.0,
+                "frames_total": 0,
+                "frames_ok": 0,
+                "graphs": 0,
+                "recompiles": 0,
+                "recompile_limit_hits": 0,
+                "graph_breaks": 0,
+                "cudagraph_skips": 0,
+                "cudagraph_recordings": 0,
+                "cache_hits": 0,
+                "cache_misses": 0,
+                "cache_bypasses": 0,
+            },
+        }
+        for name, row in rows.items():
+            columns = ", ".join(f'"{column}"' for column in row)
+            values = ", ".join(f":{column}" for column in row)
+            connection.execute(text(f"INSERT INTO {name} ({columns}) VALUES ({values})"), row)
+    upgrade(engine)
+    check(engine)
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT warmups FROM iteration")).scalars().all() == [0]
+        assert connection.execute(text("SELECT passes_with_warmups FROM v_probe")).scalars().all() == [None]
+
+
+def _empty(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+        return
+    _drop_views(connection)
+    tables = MetaData()
+    tables.reflect(connection)
+    tables.drop_all(connection)
 
 
 def it_names_the_command_for_an_empty_database(tmp_path: Path) -> None:

@@ -153,6 +153,20 @@ def it_returns_a_probe_as_it_was_stored(connection: Connection, campaign: str, n
     assert (row["rss_peak_mb"], row["device_allocated_mb"], row["cudagraph_replays"]) == (400.0, None, None)
 
 
+def it_keeps_how_a_variant_depends_on_being_warm(connection: Connection, campaign: str, now: datetime) -> None:
+    outcomes = (Outcome.GRAPH_REUSE, Outcome.GRAPH_REUSE, Outcome.PASSED, Outcome.PASSED)
+    iterations = tuple(
+        replace(an_iteration(now, index, outcome), warmups=warmups)
+        for index, (warmups, outcome) in enumerate(zip((1, 2, 3, 5), outcomes, strict=True))
+    )
+    probe_id = stored(connection, campaign, a_result(now, iterations, Outcome.GRAPH_REUSE, "compiled"))
+    record = probe_history.probe_record(connection, probe_id)
+    assert record is not None
+    assert [item.warmups for item in record.iterations] == [1, 2, 3, 5]
+    row = connection.execute(select(tables.probe)).mappings().one()
+    assert (row["passes_with_warmups"], row["fails_with_warmups"]) == (3, 2)
+
+
 def it_keeps_what_a_killed_checker_had_recorded(engine: Engine, now: datetime) -> None:
     with writing(engine) as connection:
         campaign = probes.start_campaign(connection, "airflow", now, "kronos_compile_probe", "manual__1")

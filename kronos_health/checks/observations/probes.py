@@ -5,18 +5,20 @@ from __future__ import annotations
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.logs import Severity
-from kronos_health.domain.probes import Outcome, ProbeKind, ProbeResult
+from kronos_health.domain.probes import Outcome, ProbeKind, ProbeResult, is_layer
+from kronos_health.domain.warm_up import warm_up_dependence
 from kronos_health.revisit.trials import NOT_MADE
 
 
 def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Observation | None:
     """ "Compiled broken again": said only of a measured, compiled probe of a variant that has passed before.
 
-    Returns ``None`` for rehearsals, for eager, and for a variant that never passed: "still broken" is no news; and for
-    a candidate, which production does not run: what came of that is told as a trial.
+    Returns ``None`` for rehearsals, for eager, for a layer of the compiler (nobody runs one alone), and for a variant
+    that never passed: "still broken" is no news; and for a candidate, which production does not run: what came of that
+    is told as a trial.
     """
     spec = result.spec
-    if spec.kind is not ProbeKind.MEASURED or spec.variant == "eager" or not passed_before:
+    if spec.kind is not ProbeKind.MEASURED or spec.variant == "eager" or is_layer(spec.variant) or not passed_before:
         return None
     if spec.candidate != PRODUCTION:
         return None
@@ -24,7 +26,7 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
         state = ObservationState.UNKNOWN
     else:
         state = ObservationState.GOOD if result.outcome is Outcome.PASSED else ObservationState.BAD
-    failure = result.failure
+    failure, warm_up = result.failure, warm_up_dependence(result.iterations)
     device = result.environment.device if result.environment else "unknown device"
     return Observation(
         kind=AlertKind.COMPILED_BROKEN,
@@ -38,6 +40,7 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
             Fact("Passed", f"{result.passed} of {spec.iterations} iterations"),
             Fact("Device", device),
             Fact("torch", result.environment.torch if result.environment else "unknown"),
+            *((Fact("Warm-up", warm_up.words),) if warm_up else ()),
             *((Fact("Frame", f"{failure.frame.function}: {failure.frame.code}"),) if failure and failure.frame else ()),
         ),
         excerpt=failure.stack if failure else None,
@@ -50,12 +53,13 @@ def of_probing(probe_id: str, result: ProbeResult) -> Observation:
 
     A candidate is one watched thing with all its variants: they fail together where its environment cannot be made. One
     that is not made here on purpose is no failure. One that waits for the end of a blackout window does what it was
-    told to: nothing is known, and nobody is told.
+    told to: nothing is known, and nobody is told. Nor must anybody be told that a variant waits for a newer torch.
     """
     spec = result.spec
     candidate = spec.candidate != PRODUCTION
     on_purpose = result.failure is not None and result.failure.error_class == NOT_MADE
-    broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED} and not on_purpose
+    broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED}
+    broken = broken and not on_purpose and not result.unsupported
     waits = result.outcome is Outcome.SKIPPED and result.postponed_until is not None
     reason = result.skipped_reason or (result.failure.message if result.failure else "") or "no reason given"
     return Observation(

@@ -10,6 +10,10 @@ class BadInput(Exception):
     """
 
 
+class Unsupported(Exception):
+    """The variant needs something that this torch does not have: nobody's fault, and no verdict on the variant."""
+
+
 class NonFiniteForecast(Exception):
     """A forecast holds NaN or infinity."""
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import BadInput, NonFiniteForecast, SilentOverwrite
+from .errors import BadInput, NonFiniteForecast, SilentOverwrite, Unsupported
 
 GRAPH_REUSE = (
     "accessing tensor output of CUDAGraphs",
@@ -32,7 +32,13 @@ OUT_OF_MEMORY_TEXTS = (
     "CUDA error: out of memory",
 )
 COMPILER_MODULES = ("torch._inductor", "torch._dynamo", "torch._functorch", "torch.fx", "triton")
-OWN_KINDS = {BadInput: "bad_input", NonFiniteForecast: "accuracy", SilentOverwrite: "silent_overwrite"}
+OWN_KINDS = {
+    BadInput: "bad_input",
+    Unsupported: "unsupported",
+    NonFiniteForecast: "accuracy",
+    SilentOverwrite: "silent_overwrite",
+}
+EXPLAINED = ("bad_input", "unsupported")  # the message says it all: no frame, no stack
 DEEPEST_CAUSE = 10
 MESSAGE_CHARS = 8_000
 STACK_CHARS = 16_000
@@ -63,7 +69,7 @@ def describe(error: BaseException) -> dict[str, Any]:
         "type": _type_name(next((cause for cause in causes if isinstance(cause, BadInput)), causes[-1])),
         "message": _clipped(_message(error), MESSAGE_CHARS),
         "frame": None if frame is None else asdict(frame),
-        "stack": None if kind == "bad_input" else _clipped("".join(traceback.format_exception(error)), STACK_CHARS),
+        "stack": None if kind in EXPLAINED else _clipped("".join(traceback.format_exception(error)), STACK_CHARS),
     }
 
 
@@ -97,7 +103,7 @@ def frame_of(causes: list[BaseException], kind: str) -> Frame | None:
     For a compile error it is the user code that was being compiled, where torch says. Else the innermost frame of the
     root cause's traceback that is neither torch, nor the standard library, nor this worker.
     """
-    if kind == "bad_input":
+    if kind in EXPLAINED:
         return None
     for error in reversed(causes):
         if kind in ("graph_reuse", "compile_error"):

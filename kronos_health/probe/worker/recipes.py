@@ -1,6 +1,6 @@
 """How a target is compiled: the built-in recipes as data, and ``module:function`` for the user's own.
 
-Names and descriptions for people are in the package (``kronos_health/probe/variants.py``); these are the same names.
+Names and descriptions for people are in the package (``kronos_health/probe/variants.toml``); these are the same names.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from typing import Any
 import torch
 
 from . import mitigations
-from .errors import BadInput
+from .errors import BadInput, Unsupported
 from .spec import VariantSpec, WorkerSpec
 from .targets.contract import Part, parts_of
 from .targets.factory import import_named
 from .windows import shape_of
+
+GRAPH_MODES = ("max-autotune", "reduce-overhead")
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,22 @@ class Recipe:
     dynamic: bool | None = None
     static_rope: bool = False
     mark_step: bool = False
+    mark_every_call: bool = False
     clone: bool = False
     whole_step: bool = False
     generation_cloning: bool = False
 
     @property
+    def claims_graphs(self) -> bool:
+        """True when it replays CUDA graphs on CUDA."""
+        return self.compiled and (
+            self.backend == "cudagraphs" or (self.backend == "inductor" and self.mode in GRAPH_MODES)
+        )
+
+    @property
     def keeps_outputs(self) -> bool:
         """True when an output may be kept while the next step runs; the others promise it only within a step."""
-        return self.clone or self.generation_cloning or self.mode not in ("max-autotune", "reduce-overhead")
+        return self.clone or self.generation_cloning or not self.claims_graphs
 
     @property
     def stock(self) -> bool:
@@ -47,11 +57,28 @@ class Recipe:
 RECIPES = {
     "eager": Recipe(compiled=False),
     "compiled": Recipe(),
-    "compiled_static_rope_mark_step": Recipe(static_rope=True, mark_step=True),
+    # The two causes, and what is done about each: every combination.
+    "compiled_static_rope": Recipe(static_rope=True),
+    "compiled_clone": Recipe(clone=True),
+    "compiled_mark_step": Recipe(mark_step=True),
     "compiled_static_rope_clone": Recipe(static_rope=True, clone=True),
+    "compiled_static_rope_mark_step": Recipe(static_rope=True, mark_step=True),
+    "compiled_clone_mark_step": Recipe(clone=True, mark_step=True),
+    "compiled_static_rope_clone_mark_step": Recipe(static_rope=True, clone=True, mark_step=True),
+    "compiled_mark_every_call": Recipe(mark_every_call=True),
+    # Other ways to compile.
     "compiled_whole_step": Recipe(static_rope=True, whole_step=True, clone=True),
-    "compiled_no_cudagraphs": Recipe(mode="max-autotune-no-cudagraphs"),
     "compiled_generation_cloning": Recipe(generation_cloning=True),
+    "compiled_reduce_overhead": Recipe(mode="reduce-overhead"),
+    "compiled_dynamic": Recipe(dynamic=True),
+    "compiled_no_cudagraphs": Recipe(mode="max-autotune-no-cudagraphs"),
+    "compiled_default": Recipe(mode="default"),
+    # The layers of the compiler, from the outside in.
+    "layer_dynamo": Recipe(backend="eager"),
+    "layer_aot_autograd": Recipe(backend="aot_eager"),
+    "layer_inductor": Recipe(mode="max-autotune-no-cudagraphs"),
+    "layer_cudagraphs": Recipe(backend="cudagraphs"),
+    "layer_inductor_cudagraphs": Recipe(),
 }
 
 
@@ -78,7 +105,10 @@ def built_in(variant: VariantSpec) -> Recipe | None:
 
 
 def apply(target: Any, spec: WorkerSpec) -> Applied:
-    """Compile ``target`` as the spec's variant says; nothing of it may have been called before."""
+    """Compile ``target`` as the spec's variant says; nothing of it may have been called before.
+
+    Raises :class:`Unsupported` when this torch lacks what the recipe turns on.
+    """
     recipe = built_in(spec.variant)
     if recipe is None:
         return _apply_own(target, spec.variant.recipe, spec.variant.options)
@@ -131,7 +161,7 @@ def _compiled(part: Part, recipe: Recipe) -> Any:
     function = torch.compile(part.current, **arguments)
     if recipe.clone:
         function = mitigations.cloning_outputs(function)
-    if recipe.mark_step and part.begins_step:
+    if recipe.mark_every_call or (recipe.mark_step and part.begins_step):
         function = mitigations.marking_step(function)
     return function
 
@@ -140,7 +170,7 @@ def _turn_on_generation_cloning() -> None:
     from torch._inductor import config
 
     if not hasattr(config.triton, "cudagraph_trees_generation_cloning"):
-        raise BadInput(f"compiled_generation_cloning needs torch 2.14 or newer; this is {torch.__version__}")
+        raise Unsupported(f"generation cloning needs torch 2.14 or newer; this is {torch.__version__}")
     config.triton.cudagraph_trees_generation_cloning = "user_visible"
 
 

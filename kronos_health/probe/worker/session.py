@@ -77,6 +77,9 @@ class Session:
         from . import recipes
 
         applied = recipes.apply(self._target, self._spec)  # compiling itself begins at the first calls
+        if self._spec.warmups:
+            self._phase("warm_up")
+            self._warm_up()
         self._phase("predict")
         self._predict_all()
         if applied.compiled:
@@ -135,6 +138,23 @@ class Session:
 
             self._rehearsal = Rehearsal(generation_cloning=recipe is not None and recipe.generation_cloning)
             self._rehearsal.install()
+
+    def _warm_up(self) -> None:
+        """Calls on the first window whose forecasts are let go at once; one that fails ends the iteration."""
+        for index in range(self._spec.warmups):
+            begun = time.perf_counter()
+            try:
+                latency = self._call_and_forget()
+            except BaseException as error:
+                latency = (time.perf_counter() - begun) * 1e3
+                self._writer.emit("warm_up", index=index, latency_ms=latency, error=failures.first_line(error))
+                raise
+            self._writer.emit("warm_up", index=index, latency_ms=latency, error=None)
+
+    def _call_and_forget(self) -> float:
+        forecast, latency = self._timer.time(lambda: self._predict_silently(0))
+        _values(forecast, self._cases[0].window.pred_len)
+        return float(latency)
 
     def _predict_all(self) -> None:
         kept: list[Kept] = []

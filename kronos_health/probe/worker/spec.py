@@ -55,7 +55,7 @@ class EvaluationSpec:
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """One iteration: what this process loads, compiles and predicts."""
+    """One iteration: what this process loads, compiles and predicts, after so many calls to warm up."""
 
     kind: str = "measured"
     target: TargetSpec = field(default_factory=TargetSpec)
@@ -63,6 +63,7 @@ class WorkerSpec:
     device: str = "cpu"
     regime: str = "saturated"
     iteration: int = 0
+    warmups: int = 0
     predictions: int = 4
     seed: int = 1000
     evaluation: EvaluationSpec = field(default_factory=EvaluationSpec)
@@ -108,6 +109,7 @@ def parse_spec(raw: Any) -> WorkerSpec:
         device=_device(table),
         regime=_one_of(table, "regime", REGIMES),
         iteration=_count(table, "iteration", 0, at_least=0),
+        warmups=_count(table, "warmups", 0, at_least=0),
         predictions=_count(table, "predictions", 4),
         seed=_count(table, "seed", 1000, at_least=0),
         evaluation=_evaluation(_table(table.get("evaluation", {}), "evaluation")),

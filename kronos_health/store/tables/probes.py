@@ -89,6 +89,12 @@ probe = Table(
     Column("frame_code", Text),
     Column("requested", Integer, nullable=False, comment="iterations asked for"),
     Column("passed", Integer, nullable=False, default=0),
+    Column(
+        "passes_with_warmups",
+        Integer,
+        comment="fewest warm-up calls from which on all iterations passed; null unless passing depends on them",
+    ),
+    Column("fails_with_warmups", Integer, comment="most warm-up calls with which one failed; null with the other"),
     Column("mae_mean", Float, comment="in the series' own unit"),
     Column("mae_std", Float, comment="population standard deviation over iterations"),
     Column(
@@ -118,6 +124,14 @@ iteration = Table(
     Column("outcome", String(32), nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("duration_ms", Float, nullable=False),
+    Column(
+        "warmups",
+        Integer,
+        nullable=False,
+        default=0,
+        server_default="0",
+        comment="calls made before the predictions: CUDA graphs take outputs away only until they are replayed",
+    ),
     Column("exit_status", Integer),
     Column("signal", String(32)),
     Column("import_ms", Float),

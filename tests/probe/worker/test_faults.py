@@ -18,6 +18,8 @@ from tests.probe.worker.runs import Run, run_all, spec, start, toy, variant
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     faults = ("segfault", "memory", "torch memory", "nan", "exit", "two values")
     orders = {fault: spec(target=toy(fault=fault)) for fault in faults}
+    orders["nan while warming up"] = spec(target=toy(fault="nan"), warmups=2)
+    orders |= {"cold": spec(target=toy()), "warm": spec(target=toy(), warmups=2)}
     compiled = {"kind": "rehearsed", "predictions": 5, "variant": variant("compiled")}
     orders["broken compiler"] = spec(target=toy(), variant=variant("toys:broken_recipe"))
     orders["keeps an output"] = spec(**compiled, target=toy(fault="keeps an output"))
@@ -57,6 +59,26 @@ def it_tells_a_failed_prediction_and_why(fault: str, kind: str, message: str, ru
     assert (prediction["index"], prediction["value"]) == (0, None)
     assert message in prediction["error"]
     assert told.one("memory")["rss_peak_mb"] > 0
+
+
+def it_drops_no_failure_of_a_warm_up_call(runs: dict[str, Run]) -> None:
+    told = runs["nan while warming up"]
+    assert told.finished
+    assert told.failure is not None
+    assert told.failure["kind"] == "accuracy"
+    assert told.all("prediction") == []
+    (call,) = told.all("warm_up")
+    assert (call["index"], call["error"]) == (0, "the forecast is not finite: nan")
+
+
+def it_forecasts_the_same_after_warm_up_calls(runs: dict[str, Run]) -> None:
+    cold, warm = runs["cold"], runs["warm"]
+    assert warm.values == cold.values
+    assert [one["phase"] for one in warm.all("phase")] == ["import", "load", "warm_up", "predict"]
+    assert [one["phase"] for one in cold.all("phase")] == ["import", "load", "predict"]
+    calls = warm.all("warm_up")
+    assert [(one["index"], one["error"]) for one in calls] == [(0, None), (1, None)]
+    assert all(one["latency_ms"] > 0 for one in calls)
 
 
 def it_names_the_line_that_failed(runs: dict[str, Run]) -> None:

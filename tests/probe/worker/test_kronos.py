@@ -152,20 +152,3 @@ class DescribeARehearsal:
         assert replays["compiled_static_rope_mark_step"] > 0
         assert replays["compiled_whole_step"] > 0
         assert replays["compiled_no_cudagraphs"] == 0
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize(
-        ("half", "function", "code"),
-        [
-            ({"mark_step": True}, "_update_cos_sin_cache", "self.cos_cached = "),
-            ({"clone": True}, "_update_cos_sin_cache", "self.cos_cached = "),
-            ({"static_rope": True}, "forward", "return output * self.weight"),
-        ],
-    )
-    def it_shows_the_other_cause_when_only_one_is_mended(
-        self, half: dict[str, bool], function: str, code: str, tmp_path: Path
-    ) -> None:
-        told = run(spec(kind="rehearsed", variant=variant("compiled", **half)), tmp_path)
-        assert told.failure is not None
-        assert told.failure["frame"]["function"] == function
-        assert told.failure["frame"]["code"].startswith(code)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kronos_health.probe.worker import mitigations, recipes, whole_step
-from kronos_health.probe.worker.errors import BadInput
+from kronos_health.probe.worker.errors import BadInput, Unsupported
 from kronos_health.probe.worker.spec import VariantSpec, parse_spec
 from kronos_health.probe.worker.targets import checkout, factory, import_target, kronos, weights
 from kronos_health.probe.worker.targets.contract import parts_of
@@ -73,7 +73,7 @@ def it_needs_a_newer_torch_for_torchs_own_cloning() -> None:
 
     if hasattr(config.triton, "cudagraph_trees_generation_cloning"):
         pytest.skip("this torch has it")
-    with pytest.raises(BadInput, match=r"needs torch 2\.14 or newer; this is "):
+    with pytest.raises(Unsupported, match=r"needs torch 2\.14 or newer; this is "):
         recipes.apply(object(), parse_spec(spec(variant={"recipe": "compiled_generation_cloning"})))
 
 

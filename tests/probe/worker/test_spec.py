@@ -37,6 +37,7 @@ def it_rehearses_on_the_cpu_whatever_the_device() -> None:
         ({"device": "tpu"}, "device is 'tpu'"),
         ({"regime": "shrinking"}, "regime is 'shrinking'"),
         ({"predictions": 0}, "predictions must be a whole number of at least 1 in the spec, not 0"),
+        ({"warmups": -1}, "warmups must be a whole number of at least 0 in the spec, not -1"),
         ({"predictions": True}, "predictions must be a whole number of at least 1 in the spec, not True"),
         ({"target": {"size": "huge"}}, "target.size is 'huge'"),
         ({"target": {"checkout": 3}}, "target.checkout must be text"),

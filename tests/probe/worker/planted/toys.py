@@ -35,7 +35,7 @@ class Plain:
         self.model = Layers().to(device).eval()
         self.fault = fault
         self.made = 0
-        self.kept: torch.Tensor | None = None
+        self.kept = None
 
     @torch.no_grad()
     def predict(self, window, seed):
@@ -86,12 +86,63 @@ FAULTS = {
 }
 
 
+class SettlesLate(Plain):
+    """Works only after three warm-up calls: fails when the window moves on before the fifth call."""
+
+    def predict(self, window, seed):
+        forecast = super().predict(window, seed)
+        if self.made <= 4 and self.kept not in (None, window.closes):
+            raise RuntimeError(
+                "Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run. "
+                f"Planted: the window moved on at call {self.made}"
+            )
+        self.kept = window.closes
+        return forecast
+
+
+class HoldsOn(torch.nn.Module):
+    """Reads what its last call returned when the window moves on: an output that CUDA graphs may have taken away.
+
+    Once its graph is replayed nothing is taken away, and what is written over it is the same again: it then works.
+    """
+
+    shape = "holds-on"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.rand(4) / 2)
+        self.closes, self.table, self.fresh = None, None, torch.ones(4)
+
+    def scale(self, history, table):
+        return (history * self.weight * table).sum(-1), self.weight.softmax(-1)
+
+    def compiled_parts(self):
+        return [(self, "scale")]
+
+    @torch.no_grad()
+    def predict(self, window, seed):
+        if self.closes in (None, window.closes):
+            self.table = None
+        table = self.fresh if self.table is None else self.table
+        forecast, self.table = self.scale(torch.tensor([window.closes[-4:]]), table)
+        self.closes = window.closes
+        return forecast.tolist()
+
+
 def make(device: str, **options: str) -> Toy:
     return Toy(device, **options)
 
 
 def make_plain(device: str, **options: str) -> Plain:
     return Plain(device, **options)
+
+
+def make_settling_late(device: str) -> SettlesLate:
+    return SettlesLate(device)
+
+
+def make_holding_on(device: str) -> HoldsOn:
+    return HoldsOn().eval()
 
 
 def make_useless(device: str):
