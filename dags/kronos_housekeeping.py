@@ -7,7 +7,7 @@
   (`KRONOS_HEALTH_AIRFLOW_DATABASE`, as `kronos-health up` does for its SQLite file). Elsewhere the task is skipped and
   says what to run beside the scheduler instead.
 
-By hand: `kronos-health housekeep`.
+By hand: `kronos-health housekeeping`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ every six hours in case the last wake-up was one of those dropped.
 
 It proposes; it never switches production by itself.
 
-By hand: `kronos-health status`.
+By hand: `kronos-health revisit`; `kronos-health status` shows what it came to.
 """
 
 from __future__ import annotations

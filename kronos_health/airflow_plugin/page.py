@@ -70,7 +70,10 @@ def health() -> HTMLResponse:
     with _history() as (context, connection):
         settings = context.settings
         cache = settings.state_dir / "cache" / "matplotlib"
-        return HTMLResponse(health_page(connection, context.now(), tuple(settings.targets), settings.bounds, cache))
+        page = health_page(
+            connection, context.now(), tuple(settings.targets), settings.bounds, cache, tuple(settings.sources)
+        )
+        return HTMLResponse(page)
 
 
 def status() -> JSONResponse:

@@ -28,6 +28,7 @@ from kronos_health.airflow_plugin.serving.rest import Airflow, AirflowAway
 from kronos_health.airflow_plugin.serving.state import USER, Layout, forget_run, secrets_of, take_lock
 from kronos_health.airflow_plugin.serving.terminal import Terminal
 from kronos_health.checks.context import CheckError
+from kronos_health.settings.command import own_command
 from kronos_health.settings.loading import PREFIX, LoadedSettings, load_settings
 
 DEFAULT_PORT = 8080
@@ -88,6 +89,8 @@ class _Up:
         environment = airflow_environment(os.environ, self.layout, secrets, address, self.loaded.path)
         if not self.loaded.settings.page_url:
             environment[f"{PREFIX}PAGE_URL"] = f"{address.url}{PAGE}"
+        if not self.loaded.settings.command:
+            environment[f"{PREFIX}COMMAND"] = own_command()
         self.terminal.say(f"State: {self.layout.state} · settings: {self.loaded.path or 'defaults'}")
         with ExitStack() as stack:
             self._prepare(environment)

@@ -24,7 +24,7 @@ def close_channel(connection: Connection, name: str, outcome: Outcome, settings:
     """Send nothing more to ``name``, and raise "checker unhealthy", which goes out by the second route."""
     reason = f"{outcome.error}. {outcome.advice}".strip()
     store.disable_channel(connection, name, reason, now, check_again_at=now + _CHECK_EVERY)
-    record(connection, [_observation(name, ObservationState.BAD, reason)], settings, now)
+    record(connection, [of_channel(name, ObservationState.BAD, reason)], settings, now)
 
 
 def channel_enable(engine: Engine, name: str, settings: Settings, now: datetime) -> bool:
@@ -33,7 +33,7 @@ def channel_enable(engine: Engine, name: str, settings: Settings, now: datetime)
         was_disabled = store.enable_channel(connection, name)
         if was_disabled:
             record(
-                connection, [_observation(name, ObservationState.GOOD, f"{name} takes messages again.")], settings, now
+                connection, [of_channel(name, ObservationState.GOOD, f"{name} takes messages again.")], settings, now
             )
         return was_disabled
 
@@ -68,7 +68,8 @@ def usable_route(name: str, settings: Settings, present: Collection[str], refuse
     return next((route for route in candidates if route != name and route in present and route not in refused), None)
 
 
-def _observation(name: str, state: ObservationState, summary: str) -> Observation:
+def of_channel(name: str, state: ObservationState, summary: str) -> Observation:
+    """Whether a channel takes messages; said by the second route while it does not."""
     return Observation(
         kind=AlertKind.CHECKER_UNHEALTHY,
         key=f"channel/{name}",
@@ -76,5 +77,6 @@ def _observation(name: str, state: ObservationState, summary: str) -> Observatio
         severity=Severity.WARNING,
         title=f"Messages to {name} are refused",
         summary=summary,
-        next_step=f"kronos-health channel enable {name}",
+        next_step=f"kronos-health channel enable {name}  # after mending the reason; its messages are kept till then",
+        evidence=(f"channel:{name}",),
     )

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
-from kronos_health.alerts.text import clean, clean_line, cut, duration, shorten
-from kronos_health.domain.alerts import Alert, AlertKind, Fact, Message, Observation, Transition, TransitionKind
+from kronos_health.alerts.text import clean, clean_line, duration, more_times, shorten, without_middle
+from kronos_health.domain.alerts import (
+    Alert,
+    AlertKind,
+    Fact,
+    Message,
+    Observation,
+    ObservationState,
+    Particulars,
+    Transition,
+    TransitionKind,
+)
 from kronos_health.domain.logs import Severity
 
 EXCERPT_LIMIT = 8_000  # characters kept in the outbox; the finding itself keeps the record
@@ -22,17 +32,44 @@ _ICONS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "�
 
 # What these tell is good: that it ended is no relief.
 _GOOD_NEWS = frozenset({AlertKind.CRITERION_MET, AlertKind.ALL_CRITERIA_MET})
+_ENDS = {AlertKind.GRAPH_REUSE: "It is over once enough predictions have completed after the last one."}
+_REMINDERS = {
+    ObservationState.BAD: "Still so after {lasted}",
+    ObservationState.GOOD: "Not over after {lasted}, though not seen again",
+    ObservationState.UNKNOWN: "Began {lasted} ago, and cannot be told now",
+}
+
+
+def particulars_of(observation: Observation) -> Particulars:
+    """What ``observation`` says, cleaned and bounded here, so that no channel and no row ever holds raw log text."""
+    excerpt, excerpt_cut = without_middle(clean(observation.excerpt or ""), EXCERPT_LIMIT)
+    return Particulars(
+        summary=shorten(clean(observation.summary).strip(), _TEXT_LIMIT),
+        next_step=shorten(clean(observation.next_step).strip(), _TEXT_LIMIT),
+        facts=_facts(observation.facts),
+        excerpt=excerpt or None,
+        excerpt_cut=excerpt_cut,
+        evidence=tuple(shorten(clean_line(item), _TITLE_LIMIT) for item in observation.evidence),
+    )
 
 
 def compose(
-    observation: Observation, transition: Transition, before: Alert | None, after: Alert, title: str, severity: Severity
+    observation: Observation,
+    transition: Transition,
+    before: Alert | None,
+    after: Alert,
+    title: str,
+    severity: Severity,
+    last_bad: Particulars | None = None,
 ) -> Message:
     """What is to be said about ``transition``.
 
-    ``title`` and ``severity`` are the alert's own: an observation that resolves one describes the healthy state.
-    Everything is cleaned and bounded here, so that no channel and no row ever holds raw log text.
+    ``title``, ``severity`` and ``last_bad`` are the alert's own: an observation that resolves one, or cannot see it,
+    describes another state. What was wrong, with its evidence, is said in every message of the episode.
     """
-    excerpt, excerpt_cut = cut(clean(observation.excerpt or ""), EXCERPT_LIMIT)
+    bad, resolved = observation.state is ObservationState.BAD, transition.kind is TransitionKind.RESOLVED
+    withdrawn = resolved and observation.kind in _GOOD_NEWS  # what holds instead matters more than what held
+    told = particulars_of(observation) if bad or last_bad is None or withdrawn else last_bad
     known = before.announced_occurrences if before and before.episode == after.episode else 0
     lasted = (transition.at - after.pending_since).total_seconds() if after.pending_since else None
     return Message(
@@ -40,18 +77,37 @@ def compose(
         kind=observation.kind,
         transition=transition.kind,
         severity=severity,
-        summary=shorten(clean(observation.summary).strip(), _TEXT_LIMIT),
-        facts=_facts(observation.facts),
-        excerpt=excerpt or None,
-        next_step=shorten(clean(observation.next_step).strip(), _TEXT_LIMIT),
-        evidence=tuple(shorten(clean_line(item), _TITLE_LIMIT) for item in observation.evidence),
+        summary=told.summary if bad or last_bad is None else _summary_after(observation, transition, last_bad),
+        facts=(*told.facts, *_positives(after)),
+        excerpt=told.excerpt,
+        next_step=_afterwards(observation.kind) if resolved else told.next_step,
+        evidence=told.evidence,
         episode=transition.episode,
         occurrences=after.occurrences,
         since=after.pending_since,
         duration_seconds=lasted if transition.kind is not TransitionKind.FIRED else None,
         new_occurrences=max(after.announced_occurrences - known, 0),
-        excerpt_cut=excerpt_cut,
+        excerpt_cut=told.excerpt_cut,
+        seen=observation.state,
     )
+
+
+def _summary_after(observation: Observation, transition: Transition, last_bad: Particulars) -> str:
+    """What is seen now, how it ends, and what was seen when it was last bad."""
+    now = clean(observation.summary).strip()
+    ends = _ENDS.get(observation.kind, "") if transition.kind is TransitionKind.REMINDED else ""
+    before = f"What was seen: {last_bad.summary}" if last_bad.summary else ""
+    return shorten("\n".join(filter(None, (f"{now} {ends}".strip(), before))), _TEXT_LIMIT)
+
+
+def _positives(alert: Alert) -> tuple[Fact, ...]:
+    return (Fact("Predictions completed since", f"{alert.positives:,}"),) if alert.positives else ()
+
+
+def _afterwards(kind: AlertKind) -> str:
+    if kind in _GOOD_NEWS:
+        return "kronos-health report  # why it no longer holds; was production switched for it, a person switches back"
+    return f"kronos-health query alert_timeline --param kind={kind.value}  # nothing to do: this is how it went"
 
 
 def _facts(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
@@ -67,12 +123,10 @@ def fired_and_resolved(fired: Message, resolved: Message) -> Message:
     """One message for an alert that was over before anybody was told: what it was, and that it is over."""
     return replace(
         resolved,
-        summary="\n".join(filter(None, (fired.summary, resolved.summary))),
-        facts=fired.facts,
-        excerpt=fired.excerpt,
-        excerpt_cut=fired.excerpt_cut,
-        evidence=fired.evidence,
-        next_step=fired.next_step,
+        facts=resolved.facts or fired.facts,
+        excerpt=resolved.excerpt or fired.excerpt,
+        excerpt_cut=resolved.excerpt_cut if resolved.excerpt else fired.excerpt_cut,
+        evidence=resolved.evidence or fired.evidence,
         together=True,
     )
 
@@ -87,18 +141,18 @@ def headline(message: Message) -> str:
             said = "Fired and resolved" if message.together else "Resolved"
             return f"✅ {said} after {lasted}: {message.title}"
         case TransitionKind.REMINDED:
-            return f"{_ICONS[message.severity]} Still so after {lasted}: {message.title}"
+            return f"{_ICONS[message.severity]} {_REMINDERS[message.seen].format(lasted=lasted)}: {message.title}"
         case TransitionKind.UPDATED:
-            return f"{_ICONS[message.severity]} Seen {message.new_occurrences:,} more times: {message.title}"
+            return f"{_ICONS[message.severity]} Seen {more_times(message.new_occurrences)}: {message.title}"
         case TransitionKind.NOTICE:
             return f"{'ℹ️' if message.severity is Severity.INFO else _ICONS[message.severity]} {message.title}"
         case _:
             return f"{_ICONS[message.severity]} {message.title}"
 
 
-def to_json(message: Message) -> str:
-    """The message as the outbox keeps it."""
-    return json.dumps(asdict(message), default=_plain, separators=(",", ":"), sort_keys=True)
+def to_json(kept: Message | Particulars) -> str:
+    """The message as the outbox keeps it, or the particulars as their alert does."""
+    return json.dumps(asdict(kept), default=_plain, separators=(",", ":"), sort_keys=True)
 
 
 def _plain(value: object) -> str:
@@ -112,11 +166,22 @@ def from_json(text: str) -> Message:
 
     Raises ``ValueError`` for text that is no message.
     """
+    values = _stored(text, {field.name for field in fields(Message)})
+    try:
+        return Message(**values)
+    except TypeError as error:
+        raise ValueError(f"not a stored message: {error}") from error
+
+
+def particulars_from_json(text: str) -> Particulars:
+    """The particulars again, on the same terms as :func:`from_json`."""
+    return Particulars(**_stored(text, {field.name for field in fields(Particulars)}))
+
+
+def _stored(text: str, known: Set[str]) -> dict[str, Any]:
     try:
         stored: Mapping[str, Any] = json.loads(text)
-        known = {field.name for field in fields(Message)}
-        values = {name: _READERS.get(name, _same)(value) for name, value in stored.items() if name in known}
-        return Message(**values)
+        return {name: _READERS.get(name, _same)(value) for name, value in stored.items() if name in known}
     except (AttributeError, TypeError, KeyError) as error:
         raise ValueError(f"not a stored message: {error}") from error
 
@@ -129,6 +194,7 @@ _READERS: dict[str, Any] = {
     "kind": AlertKind,
     "transition": TransitionKind,
     "severity": Severity,
+    "seen": ObservationState,
     "facts": lambda facts: tuple(Fact(**fact) for fact in facts),
     "evidence": tuple,
     "since": lambda text: datetime.fromisoformat(text) if text else None,

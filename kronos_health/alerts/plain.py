@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kronos_health.alerts.messages import headline
-from kronos_health.alerts.text import cut, moment, times
-from kronos_health.domain.alerts import Message, TransitionKind
+from kronos_health.alerts.text import moment, times, without_middle
+from kronos_health.domain.alerts import Message
 
 _EVIDENCE_SHOWN = 10
 
@@ -31,10 +31,9 @@ def _lines(message: Message, excerpt_limit: int) -> Iterator[str]:
 
 
 def when_and_how_often(message: Message) -> tuple[tuple[str, str], ...]:
-    """Since when and how often, for what has a duration; news has neither."""
-    if message.transition is TransitionKind.NOTICE or message.since is None:
-        return ()
-    return (("Since", moment(message.since)), ("Seen", times(message.occurrences)))
+    """Since when and how often; a summary of a time (the digest) has no count."""
+    since = (("Since", moment(message.since)),) if message.since else ()
+    return (*since, *((("Seen", times(message.occurrences)),) if message.occurrences else ()))
 
 
 def evidence_list(message: Message) -> str:
@@ -44,7 +43,5 @@ def evidence_list(message: Message) -> str:
 
 
 def _excerpt(message: Message, excerpt: str, limit: int) -> Iterator[str]:
-    shown, left_out = cut(excerpt, limit)
+    shown, _left_out = without_middle(excerpt, limit, message.excerpt_cut)
     yield from (f"  | {line}" for line in shown.splitlines())
-    if left_out + message.excerpt_cut:
-        yield f"  | … {left_out + message.excerpt_cut:,} characters left out"

@@ -53,6 +53,11 @@ def _slow(_alerts: Alerts) -> AlertPolicy:
     return AlertPolicy(remind_seconds=_WEEK, update_seconds=None)
 
 
+def _wavering(alerts: Alerts) -> AlertPolicy:
+    """A standing condition that figures move in and out of: an hour within bounds ends the episode."""
+    return AlertPolicy(keep_firing_seconds=_HOUR, remind_seconds=alerts.remind_hours * _HOUR, update_seconds=None)
+
+
 _POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
     AlertKind.GRAPH_REUSE: _graph_reuse,
     AlertKind.COMPILED_BROKEN: _standing,
@@ -62,10 +67,10 @@ _POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
     AlertKind.KRONOS_UPDATED: _notice,
     AlertKind.CANDIDATE_TRIED: _notice,
     AlertKind.SETTINGS_DRIFT: _standing,
-    AlertKind.PREDICTIONS_OUT_OF_BOUNDS: _recurring,
+    AlertKind.PREDICTIONS_OUT_OF_BOUNDS: _wavering,
     AlertKind.NO_PREDICTIONS: _standing,
     AlertKind.LOG_ERRORS: _recurring,
-    AlertKind.LOG_GAP: _recurring,
+    AlertKind.LOG_GAP: _notice,
     AlertKind.LOG_HISTORY: _notice,
     AlertKind.FIGURE_REGRESSION: _slow,
     AlertKind.FIGURE_IMPROVED: _notice,

@@ -2,6 +2,9 @@
 
 OK → PENDING → FIRING (episode k) → RECOVERING → OK. Unknown freezes: it never resolves, and time nobody could see
 counts for no recovery. The clock is passed in and may jump; no step depends on it running forward.
+
+Inhibition lies over the states and changes none: while another alert says it too, steps are recorded with that reason
+and not sent. What is still bad when that alert is over is said then; what nobody was told of ends without a word.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from kronos_health.alerts.text import more_times, times
 from kronos_health.domain.alerts import (
     Alert,
     AlertDecision,
@@ -24,8 +28,14 @@ from kronos_health.domain.alerts import (
 )
 
 
-def decide(previous: Alert | None, observation: Observation, policy: AlertPolicy, now: datetime) -> AlertDecision:
-    """The alert's next state and the steps that led there.
+def decide(
+    previous: Alert | None,
+    observation: Observation,
+    policy: AlertPolicy,
+    now: datetime,
+    inhibited_by: str | None = None,
+) -> AlertDecision:
+    """The alert's next state and the steps that led there. ``inhibited_by``: fingerprint of an open alert that says it.
 
     An observation that carries ``observed_at`` has an identity: seeing it again adds no occurrences and no positives,
     only time passes. BAD means "worth saying" also for one-off notices; they are said once per key, ever.
@@ -34,7 +44,8 @@ def decide(previous: Alert | None, observation: Observation, policy: AlertPolicy
         previous or Alert(observation.fingerprint, observation.kind, observation.key, AlertState.OK), now
     )
     identity = _identity(observation)
-    step = _Step(alert, observation, policy, now, fresh=identity is None or identity != alert.last_observation)
+    fresh = identity is None or identity != alert.last_observation
+    step = _Step(alert, observation, policy, now, fresh, inhibited_by)
     if policy.one_off:
         return _notice(step)
     if observation.state is ObservationState.UNKNOWN:
@@ -52,11 +63,17 @@ class _Step:
     policy: AlertPolicy
     now: datetime
     fresh: bool
+    inhibited_by: str | None
 
     @property
     def at(self) -> datetime:
         """When it happened; a stamp from the future is a wrong clock or zone and counts as now."""
         return min(self.observation.observed_at or self.now, self.now)
+
+    @property
+    def since(self) -> datetime:
+        """When it began: at the latest when it happened."""
+        return min(self.observation.since or self.at, self.at)
 
     @property
     def occurrences(self) -> int:
@@ -136,7 +153,13 @@ def _notice(step: _Step) -> AlertDecision:
     if step.alert.episode:
         return _still(step.alert, "said before: a notice is sent once")
     alert = replace(
-        step.alert, episode=1, sequence=0, occurrences=1, fired_at=step.now, pending_since=step.at, last_bad_at=step.at
+        step.alert,
+        episode=1,
+        sequence=0,
+        occurrences=step.occurrences,
+        fired_at=step.now,
+        pending_since=step.since,
+        last_bad_at=step.at,
     )
     return _announce(alert, TransitionKind.NOTICE, step.now, "news: said once")
 
@@ -152,7 +175,7 @@ def _start(step: _Step) -> AlertDecision:
         step.alert,
         occurrences=max(step.occurrences, 1),
         positives=step.positives,
-        pending_since=step.at,
+        pending_since=step.since,
         last_bad_at=step.at,
         recovering_since=None,
     )
@@ -169,7 +192,14 @@ def _fire(step: _Step, alert: Alert) -> AlertDecision:
     )
     lasted = (step.now - (alert.pending_since or step.now)).total_seconds()
     reason = f"bad for {lasted:.0f} s" if step.policy.for_seconds else "bad: fires at once"
-    return _announce(firing, TransitionKind.FIRED, step.now, f"{reason} (seen {firing.occurrences} times)")
+    reason = f"{reason} (seen {times(firing.occurrences)})"
+    if step.inhibited_by:
+        return _quiet(firing, TransitionKind.FIRED, step.now, _inhibited(step, reason))
+    return _announce(firing, TransitionKind.FIRED, step.now, reason)
+
+
+def _inhibited(step: _Step, reason: str) -> str:
+    return f"{reason}; not sent: {step.inhibited_by} is open and says it"
 
 
 def _hit(step: _Step) -> Alert:
@@ -242,20 +272,34 @@ def _missing(step: _Step, alert: Alert) -> str:
 def _resolve(step: _Step, alert: Alert) -> AlertDecision:
     resolved = replace(alert, state=AlertState.OK, resolved_at=step.now, recovering_since=None)
     evidence = f", {alert.positives} signs of health since the last hit" if step.policy.positives_to_recover else ""
-    return _announce(resolved, TransitionKind.RESOLVED, step.now, f"good{evidence}: resolved")
+    reason = f"good{evidence}: resolved"
+    if not alert.sequence:
+        return _quiet(resolved, TransitionKind.RESOLVED, step.now, f"{reason}; not sent: nobody was told that it fired")
+    return _announce(resolved, TransitionKind.RESOLVED, step.now, reason)
 
 
 def _speak_if_due(step: _Step, alert: Alert, reason: str) -> AlertDecision:
     """A firing alert says what is new, or reminds, when the last message is old enough."""
     if alert.state not in (AlertState.FIRING, AlertState.RECOVERING):
         return _still(alert, reason)
+    if step.inhibited_by:
+        return _still(alert, _inhibited(step, reason))
+    if not alert.sequence:
+        return _speak_late(step, alert, reason)
     new = alert.occurrences - alert.announced_occurrences
     update, remind = step.policy.update_seconds, step.policy.remind_seconds
     if new > 0 and update is not None and step.passed(alert.last_message_at, update):
-        return _announce(alert, TransitionKind.UPDATED, step.now, f"{reason}; seen {new} more times")
+        return _announce(alert, TransitionKind.UPDATED, step.now, f"{reason}; seen {more_times(new)}")
     if remind is not None and step.passed(alert.last_message_at, remind):
         return _announce(alert, TransitionKind.REMINDED, step.now, f"{reason}; a reminder is due")
     return _still(alert, reason)
+
+
+def _speak_late(step: _Step, alert: Alert, reason: str) -> AlertDecision:
+    """It fired unsaid, and what said it too is over: worth a message only if it is bad at this very look."""
+    if step.observation.state is not ObservationState.BAD:
+        return _still(alert, f"{reason}; nobody was told that it fired")
+    return _announce(alert, TransitionKind.FIRED, step.now, f"{reason}; no other alert says it any more")
 
 
 def _fine(step: _Step) -> AlertDecision:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from kronos_health.alerts.messages import compose, to_json
+from kronos_health.alerts.messages import compose, particulars_from_json, particulars_of, to_json
 from kronos_health.alerts.policies import policy_for
 from kronos_health.alerts.policy import decide
 from kronos_health.alerts.routing import routes
@@ -23,6 +23,7 @@ from kronos_health.domain.alerts import (
     Transition,
     TransitionKind,
 )
+from kronos_health.settings.command import spelled
 from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
 from kronos_health.store import outbox
@@ -65,7 +66,8 @@ def record(
     decisions, queued = [], 0
     for observation in fitting:
         held = stored.get(observation.fingerprint)
-        decision = decide(held.alert if held else None, observation, policy_for(observation.kind, settings.alerts), now)
+        policy = policy_for(observation.kind, settings.alerts)
+        decision = decide(held.alert if held else None, observation, policy, now, _inhibitor(observation, stored))
         decisions.append(decision)
         if held is not None:
             before, held = held, _next(held, decision, observation)
@@ -73,6 +75,15 @@ def record(
                 stored[observation.fingerprint] = store.save_alert(connection, held)
             queued += _queue(connection, observation, decision, before.alert, held, settings, now)
     return RecordedAlerts(tuple(decisions), queued)
+
+
+def _inhibitor(observation: Observation, stored: Mapping[str, StoredAlert]) -> str | None:
+    """The first alert that says it too: open, and people were told of it."""
+    for fingerprint in observation.inhibitors:
+        held = stored.get(fingerprint)
+        if held and held.alert.state in (AlertState.FIRING, AlertState.RECOVERING) and held.alert.sequence:
+            return fingerprint
+    return None
 
 
 def _fitting(observation: Observation) -> Observation:
@@ -90,14 +101,21 @@ def _locked(connection: Connection, observations: Sequence[Observation]) -> dict
         if observation.state is not ObservationState.GOOD:
             blank = Alert(observation.fingerprint, observation.kind, observation.key, AlertState.OK)
             store.ensure_alert(connection, blank)
-    return store.lock_alerts(connection, (observation.fingerprint for observation in observations))
+    wanted = {observation.fingerprint for observation in observations}
+    return store.lock_alerts(connection, wanted.union(*(observation.inhibitors for observation in observations)))
 
 
 def _next(held: StoredAlert, decision: AlertDecision, observation: Observation) -> StoredAlert:
-    """Title and severity are those of the bad state; good and unknown looks leave them."""
-    if observation.state is ObservationState.BAD:
-        return replace(held, alert=decision.next, title=clean_line(observation.title), severity=observation.severity)
-    return replace(held, alert=decision.next)
+    """Title, severity and particulars are those of the bad state; good and unknown looks leave them."""
+    if observation.state is not ObservationState.BAD:
+        return replace(held, alert=decision.next)
+    return replace(
+        held,
+        alert=decision.next,
+        title=clean_line(observation.title),
+        severity=observation.severity,
+        particulars=to_json(particulars_of(observation)),
+    )
 
 
 def _queue(
@@ -115,7 +133,9 @@ def _queue(
         if not step.announce:
             continue
         title = held.title or clean_line(observation.title)
-        message = compose(observation, step, before, decision.next, title, held.severity)
+        last_bad = particulars_from_json(held.particulars) if held.particulars else None
+        message = compose(observation, step, before, decision.next, title, held.severity, last_bad)
+        message = replace(message, next_step=spelled(message.next_step, settings))
         for channel in routes(message, settings):
             queued += outbox.enqueue(
                 connection,

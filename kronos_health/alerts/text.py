@@ -27,9 +27,28 @@ def clean_line(text: str) -> str:
     return " ".join(clean(text).split())
 
 
-def cut(text: str, limit: int) -> tuple[str, int]:
-    """``text`` cut to at most ``limit`` characters, and how many were left out."""
-    return (text, 0) if len(text) <= limit else (text[:limit], len(text) - limit)
+_MARK = 60  # characters that saying how much was left out may take
+
+
+def without_middle(text: str, limit: int, gone: int = 0) -> tuple[str, int]:
+    """``text`` in at most ``limit`` characters, and how many were left out: the middle, with a line that counts it.
+
+    A record says at its beginning what happened and at its end where. Whole lines are kept where that costs little.
+    ``gone`` were left out of the middle before, and are counted in.
+    """
+    if len(text) <= limit:
+        return text, gone
+    half = max((limit - _MARK) // 2, 0)
+    head, tail = text[:half], text[len(text) - half :]
+    head = head[: at + 1] if (at := head.rfind("\n")) >= half // 2 else head
+    tail = tail[at + 1 :] if 0 <= (at := tail.find("\n")) < half // 2 else tail
+    removed = text[len(head) : len(text) - len(tail)]
+    left_out = len(removed.replace(f"\n{_mark(gone)}\n", "") if gone else removed) + gone
+    return "\n".join(filter(None, (head.removesuffix("\n"), _mark(left_out), tail))), left_out
+
+
+def _mark(left_out: int) -> str:
+    return f"… {left_out:,} characters left out …"
 
 
 def shorten(text: str, limit: int) -> str:
@@ -58,3 +77,8 @@ def moment(at: datetime) -> str:
 def times(count: int) -> str:
     """``once`` or ``12 times``."""
     return "once" if count == 1 else f"{count:,} times"
+
+
+def more_times(count: int) -> str:
+    """``once more`` or ``12 more times``."""
+    return "once more" if count == 1 else f"{count:,} more times"

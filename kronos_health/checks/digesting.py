@@ -28,9 +28,14 @@ def digest(context: Context) -> None:
             Fact("Open alerts", str(len(view.alerts))),
             *(Fact("Drift", f"{drift.key} in {drift.place}") for drift in view.drift),
         )
-        sentences = [target.decision.sentence for target in view.targets if target.decision]
+        decisions = [target.decision for target in view.targets if target.decision]
         attention = len(view.alerts) + len(view.drift)
+        week = observations.of_week(
+            now,
+            [decision.sentence for decision in decisions],
+            facts,
+            attention,
+            [decision.decision_id for decision in decisions],
+        )
         with writing(context.engine) as connection:
-            recording.record(
-                connection, [observations.of_week(now, sentences, facts, attention)], context.settings, now
-            )
+            recording.record(connection, [week], context.settings, now)

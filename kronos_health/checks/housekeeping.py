@@ -57,13 +57,16 @@ def _tell_of_stuck_runs(context: Context, before: datetime) -> tuple[str, ...]:
     """A run that never ended counts once; a later run of the same check that did end is the sign of health."""
     with writing(context.engine) as connection:
         unfinished = alert_store.unfinished_heartbeats(connection, before)
-        open_names = {}
-        for beat in unfinished:
+        latest_of = {}
+        for beat in unfinished:  # oldest first: of each check, the newest is kept
             latest = alert_store.last_heartbeat(connection, beat.check, beat.subject)
-            open_names[(beat.check, beat.subject)] = latest is None or latest.id == beat.id
-        seen = [observations.of_run(check, subject, stuck) for (check, subject), stuck in open_names.items()]
+            latest_of[(beat.check, beat.subject)] = (beat, latest is None or latest.id == beat.id)
+        seen = [
+            observations.of_run(check, subject, stuck, beat.id, beat.started_at)
+            for (check, subject), (beat, stuck) in latest_of.items()
+        ]
         recording.record(connection, seen, context.settings, context.now())
-    return tuple(f"{check} {subject or ''}".strip() for (check, subject), stuck in open_names.items() if stuck)
+    return tuple(f"{check} {subject or ''}".strip() for (check, subject), (_beat, stuck) in latest_of.items() if stuck)
 
 
 def _forget(context: Context, now: datetime) -> Forgotten:

@@ -40,13 +40,17 @@ EAGER = "eager"
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What to probe, and in which environments; ``None`` means what the settings say."""
+    """What to probe, and in which environments; ``None`` means what the settings say.
+
+    ``with_eager``: compiled variants bring an eager arm.
+    """
 
     targets: tuple[str, ...] | None = None
     variants: tuple[str, ...] | None = None
     iterations: int | None = None
     regimes: tuple[str, ...] | None = None
     rehearse: bool | None = None
+    with_eager: bool = True
     candidates: tuple[str, ...] = (PRODUCTION,)
 
 
@@ -90,6 +94,7 @@ def plan_probes(context: Context, request: ProbeRequest) -> tuple[ProbeSpec, ...
             iterations=request.iterations,
             regimes=request.regimes,
             rehearse=request.rehearse,
+            with_eager=request.with_eager,
         )
     except (PlanError, LookupError) as error:
         raise CheckError(str(error)) from error

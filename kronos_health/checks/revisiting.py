@@ -8,14 +8,11 @@ from kronos_health.alerts import recording
 from kronos_health.checks.context import Context, require_known
 from kronos_health.checks.observations import revisit as observations
 from kronos_health.checks.pulse import pulse
-from kronos_health.checks.watching import KRONOS
+from kronos_health.checks.watching import KRONOS, is_kronos
 from kronos_health.domain.revisit import Decision, History
 from kronos_health.revisit.decision import decide
-from kronos_health.settings.models import Target
 from kronos_health.store import revisit as store
 from kronos_health.store.database import writing
-
-_KRONOS_LOADERS = ("kronos", "kronos_checkout", "production_wrapper")
 
 
 def revisit(context: Context, targets: tuple[str, ...] | None = None) -> tuple[Decision, ...]:
@@ -33,7 +30,7 @@ def history_of(context: Context, connection: Connection, name: str) -> History:
         connection,
         name,
         package=settings.upstream.torch_package,
-        repository=KRONOS if _is_kronos(settings.targets[name]) else None,
+        repository=KRONOS if is_kronos(settings.targets[name]) else None,
         ref=settings.upstream.kronos_ref,
     )
 
@@ -46,12 +43,7 @@ def _revisit(context: Context, name: str) -> Decision:
             previous = store.latest_decision(connection, name, imported=False)
             now = context.now()
             decision = decide(history, previous.decision if previous else None, settings.revisit, now)
-            store.record_decision(connection, decision)
-            recording.record(connection, tuple(observations.of_decision(decision)), settings, now)
+            decision_id = store.record_decision(connection, decision)
+            recording.record(connection, tuple(observations.of_decision(decision, decision_id)), settings, now)
         state.message = decision.sentence
     return decision
-
-
-def _is_kronos(target: Target) -> bool:
-    """Whether the watched Kronos checkout carries this target's code."""
-    return target.loader in _KRONOS_LOADERS

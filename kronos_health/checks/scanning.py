@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import socket
-import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection
-
 from kronos_health.alerts import recording
 from kronos_health.checks.context import CheckError, Context, require_known
-from kronos_health.checks.observations import logs as observations
-from kronos_health.checks.observations.logs import COMPLETED, NewFindings, NewSamples
 from kronos_health.checks.pulse import pulse
-from kronos_health.domain.alerts import Observation
+from kronos_health.checks.scan_news import observe
 from kronos_health.domain.logs import FindingGroup, ScanCounts, ScanResult, Severity
 from kronos_health.logs.catalogue import Catalogue, load_catalogue
 from kronos_health.logs.errors import CatalogueError, LogProblem
@@ -101,7 +96,7 @@ def _scan_once(context: Context, name: str, source: Source, catalogue: Catalogue
     with writing(context.engine) as connection:
         scan_id = store.apply_scan(connection, result, source, context.now())
         groups = store.findings_of_scan(connection, scan_id)
-        seen = _observe(context, connection, result, groups, catalogue)
+        seen = observe(context, connection, result, scan_id, groups, catalogue)
         recording.record(connection, seen, context.settings, context.now())
     return _summary(result, scan_id, groups)
 
@@ -122,64 +117,3 @@ def _summary(result: ScanResult, scan_id: str, groups: tuple[FindingGroup, ...])
         serious=any(group.severity is not Severity.INFO for group in groups) or bool(result.gaps),
         notes=result.notes,
     )
-
-
-def _observe(
-    context: Context, connection: Connection, result: ScanResult, groups: tuple[FindingGroup, ...], catalogue: Catalogue
-) -> list[Observation]:
-    """Everything this scan says, for the alert policy. History of a first run is told once and pages nobody."""
-    settings, now, readable = context.settings, context.now(), result.problem is None
-    source = settings.sources[result.source]
-    found = _by_signature(groups, catalogue)
-    seen = [observations.of_readability(result.source, result.problem, result.counts.lag_bytes)]
-    if result.first_run:
-        if readable:
-            seen.append(observations.of_history(result.source, found, result.counts.lines, now))
-        return seen
-    watched = {
-        signature.name: (signature.title, signature.next_step, signature.severity)
-        for signature in catalogue.signatures
-        if signature.severity is not Severity.INFO
-    }
-    seen += observations.of_signatures(
-        result.source, watched, found, readable=readable, completed_since_hit=result.completed_since_reuse
-    )
-    bounds = {name: getattr(settings.bounds, name) for name in type(settings.bounds).model_fields}
-    seen += observations.of_bounds(result.source, bounds, _by_metric(result), readable=readable)
-    last = store.last_seen(connection, result.source, COMPLETED)
-    seen.append(observations.of_silence(result.source, last, source.cadence_seconds, now, readable=readable))
-    seen += [observations.of_gap(result.source, gap) for gap in result.gaps]
-    return seen
-
-
-def _by_signature(groups: tuple[FindingGroup, ...], catalogue: Catalogue) -> list[NewFindings]:
-    """Groups of one signature put together: an alert is about a signature, not about each of its fingerprints."""
-    together: dict[str, list[FindingGroup]] = defaultdict(list)
-    for group in groups:
-        together[group.signature].append(group)
-    return [_new_findings(name, parts, catalogue) for name, parts in together.items()]
-
-
-def _new_findings(name: str, parts: list[FindingGroup], catalogue: Catalogue) -> NewFindings:
-    signature, first = catalogue.signature(name), min(parts, key=lambda part: part.first_at)
-    return NewFindings(
-        signature=name,
-        severity=first.severity,
-        count=sum(part.count for part in parts),
-        title=signature.title if signature else name,
-        next_step=signature.next_step if signature else "kronos-health verify",
-        first_at=first.first_at,
-        last_at=max(part.last_at for part in parts),
-        record=first.record,
-        reasons=tuple(dict.fromkeys(part.reason for part in parts if part.reason)),
-        finding_id=first.finding_id,
-    )
-
-
-def _by_metric(result: ScanResult) -> list[NewSamples]:
-    values: dict[str, list[float]] = defaultdict(list)
-    for _generation, sample in result.samples:
-        values[sample.metric].append(sample.value)
-    return [
-        NewSamples(metric, len(numbers), statistics.median(numbers), max(numbers)) for metric, numbers in values.items()
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -12,7 +13,8 @@ from kronos_health.checks.observations import upstream as observations
 from kronos_health.checks.pulse import pulse
 from kronos_health.domain.alerts import Observation
 from kronos_health.domain.upstream import Deployment, Drift, ProductionState, Release, Revision, Unknown
-from kronos_health.settings.models import Production
+from kronos_health.history.words import counted
+from kronos_health.settings.models import Production, Target
 from kronos_health.store import upstream as store
 from kronos_health.store.database import writing
 from kronos_health.upstream.deployments import detect_deployments
@@ -22,6 +24,8 @@ from kronos_health.upstream.releases import ReleaseLook, look_up_releases
 from kronos_health.upstream.revisions import RevisionLook, head_revision, look_up_revisions
 
 KRONOS = "kronos"
+_KRONOS_LOADERS = ("kronos", "kronos_checkout", "production_wrapper")
+_PROCESSES = "running processes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,11 @@ class WatchSummary:
     drifts: tuple[Drift, ...]
     deployments: tuple[Deployment, ...]
     unknowns: tuple[Unknown, ...]
+
+    @property
+    def unseen(self) -> tuple[Unknown, ...]:
+        """Of the unknowns, those about production's own settings: a check that was not made, unlike no network."""
+        return tuple(unknown for unknown in self.unknowns if _about_production(unknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,9 @@ def watch(context: Context) -> WatchSummary:
         with writing(context.engine) as connection:
             summary = _store(context, connection, looks)
         if summary.drifts:
-            state.attention(f"{len(summary.drifts)} settings differ from the decision")
+            state.attention(f"{counted(len(summary.drifts), 'setting')} not as the decision says")
+        elif summary.unseen:
+            state.attention("; ".join(f"{unknown.subject}: {unknown.reason}" for unknown in summary.unseen))
         return summary
 
 
@@ -128,7 +139,11 @@ def _store(context: Context, connection: Connection, looks: _Looks) -> WatchSumm
         store.record_look(connection, place, _unknown_of(place, looks.settings.unknowns), now)
     deployments = detect_deployments(store.production_state(connection), looks.production, now)
     store.record_deployments(connection, deployments)
-    news = [*_news(releases, revisions, looks), *_drift(looks, changes.cleared)]
+    news = [
+        *_news(context, connection, releases, revisions, looks),
+        *_drift(looks, changes.cleared, store.open_drift_ids(connection)),
+        *_settings(context, looks),
+    ]
     recording.record(connection, news, context.settings, now)
     drifts = (*changes.opened, *changes.still_open, *changes.unseen)
     return WatchSummary(releases, revisions, drifts, deployments, looks.unknowns)
@@ -138,16 +153,45 @@ def _unknown_of(place: str, unknowns: tuple[Unknown, ...]) -> Unknown | None:
     return next((item for item in unknowns if item.subject == place or item.subject.startswith(f"{place}: ")), None)
 
 
-def _news(releases: tuple[Release, ...], revisions: tuple[Revision, ...], looks: _Looks) -> tuple[Observation, ...]:
+def is_kronos(target: Target) -> bool:
+    """Whether the watched Kronos checkout carries this target's code."""
+    return target.loader in _KRONOS_LOADERS
+
+
+def _news(
+    context: Context,
+    connection: Connection,
+    releases: tuple[Release, ...],
+    revisions: tuple[Revision, ...],
+    looks: _Looks,
+) -> Iterator[Observation]:
+    settings = context.settings
+    targets = settings.probe.targets
+    carried = [name for name in targets if name in settings.targets and is_kronos(settings.targets[name])]
     checked_out = looks.revisions.head.commit if looks.revisions.head else None
-    return (
-        *(observations.of_release(release) for release in releases),
-        *(observations.of_revision(revision, checked_out) for revision in revisions),
-    )
+    for release in releases:
+        yield observations.of_release(release, targets, store.release_id(connection, release))
+    for revision in revisions:
+        yield observations.of_revision(revision, checked_out, carried, store.revision_id(connection, revision))
 
 
-def _drift(looks: _Looks, cleared: tuple[Drift, ...]) -> tuple[Observation, ...]:
+def _drift(looks: _Looks, cleared: tuple[Drift, ...], row_ids: dict[tuple[str, str], str]) -> tuple[Observation, ...]:
     """Places that were looked at, and those whose drift went with them (a process that ended)."""
     places = {*looks.places, *(drift.where for drift in cleared)}
     unreadable = {place: unknown.reason for place in places if (unknown := _unknown_of(place, looks.settings.unknowns))}
-    return tuple(observations.of_drift(places, looks.settings.drifts, unreadable))
+    return tuple(observations.of_drift(places, looks.settings.drifts, unreadable, row_ids))
+
+
+def _settings(context: Context, looks: _Looks) -> Iterator[Observation]:
+    """Per place, whether it could be read; processes together, since one that ended is never looked at again."""
+    unseen = [unknown for unknown in looks.settings.unknowns if _about_production(unknown)]
+    places = [place for place in looks.places if place.startswith("file ")]
+    if context.settings.production.process:
+        places.append(_PROCESSES)
+    for place in places:
+        mine = [unknown for unknown in unseen if unknown.subject.startswith("file ") == (place != _PROCESSES)]
+        yield observations.of_settings(place, [f"{unknown.subject}: {unknown.reason}" for unknown in mine])
+
+
+def _about_production(unknown: Unknown) -> bool:
+    return unknown.subject.startswith(("file ", "process"))

@@ -69,13 +69,16 @@ def status_command() -> None:
 
 
 def watch_command() -> None:
-    """Look for new torch releases, Kronos revisions, settings drift and deployments. Exit status 1 on drift."""
+    """Look for new torch releases, Kronos revisions, settings drift and deployments.
+
+    Exit status 1 on drift, 2 where production's own settings could not be read; no network is neither.
+    """
     from kronos_health.checks.watching import watch
     from kronos_health.cli.tables import watch_table
 
     summary = watch(context())
     out.print(watch_table(summary))
-    raise typer.Exit(1 if summary.drifts else 0)
+    raise typer.Exit(2 if summary.unseen else 1 if summary.drifts else 0)
 
 
 def revisit_command(

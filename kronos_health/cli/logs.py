@@ -71,13 +71,20 @@ def _scan_sources(names: list[str]) -> None:
 def verify_command(
     since: datetime | None = typer.Option(None, "--since", help="UTC; default: the last known deployment"),
 ) -> None:
-    """Answer the four checks for after a deployment, with counts and times. Exit status 1: one is bad, 2: unknown."""
+    """Answer the four checks for after a deployment, with counts and times.
+
+    Exit status 1: one is bad, or an alert about a log is open; 2: the logs do not answer one.
+    """
     from datetime import UTC
 
+    from kronos_health.checks.attention import of_alerts
     from kronos_health.checks.verifying import verify
     from kronos_health.history.tables import verification_table
 
     opened = context()
     verification = verify(opened, since.replace(tzinfo=since.tzinfo or UTC) if since else None)
     out.print(verification_table(verification.checks))
-    raise typer.Exit(1 if verification.bad else 2 if verification.unknown else 0)
+    for line in of_alerts(verification.open_about_logs):
+        out.print(f"open alert: {line}", style="yellow", markup=False, highlight=False)
+    wrong = verification.bad or verification.open_about_logs
+    raise typer.Exit(1 if wrong else 2 if verification.unknown else 0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import typer
 
@@ -42,19 +45,39 @@ def root(
     STATE.config = config or None
 
 
+class Stopped(BaseException):
+    """Ctrl-C or SIGTERM; no KeyboardInterrupt, which the command-line library would turn into a silent exit."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)
+
+
+def _listen() -> None:
+    """End in good order at both signals; one that whoever started us had ignored stays ignored."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is usual:
+            signal.signal(number, _stop)
+
+
 def main() -> None:
     """Entry point of the console script."""
+    _listen()
     try:
         app()
     except (SettingsError, StoreError, CheckError) as error:
         errors.print(str(error), style="bold red", highlight=False, markup=False)
         sys.exit(COULD_NOT)
-    except KeyboardInterrupt:
+    except Stopped as stop:
         errors.print(
             "interrupted; what was finished is stored. A campaign goes on with: kronos-health probe --resume",
             style="yellow",
         )
-        sys.exit(130)
+        sys.exit(128 + stop.number)
     except BrokenPipeError:
         # The reader (head, less) went away: that is its right.
         sys.stderr.close()

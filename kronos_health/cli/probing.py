@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import typer
 
 from kronos_health.checks.campaigns import to_resume, unfinished
@@ -11,9 +13,10 @@ from kronos_health.checks.probing import resume as resume_campaign
 from kronos_health.cli.common import errors, out, prepared_context
 from kronos_health.cli.progress import ProbeProgress
 from kronos_health.domain.candidates import PRODUCTION
-from kronos_health.domain.probes import Outcome, ProbeKind
+from kronos_health.domain.probes import Outcome, ProbeKind, ProbeRecord
 
 Names = list[str]
+ATTENTION, COULD_NOT = 1, 2
 _IGNORE = "run now, also in a window of [[probe.blackout]]"
 
 _RESUME = typer.Option(False, "--resume", help="go on with the newest unfinished campaign, or with CAMPAIGN")
@@ -47,23 +50,26 @@ def probe_command(
     production: bool = typer.Option(
         True, "--production/--no-production", help="in production's own environment, candidates or not"
     ),
+    with_eager: bool = typer.Option(
+        True, "--with-eager/--without-eager", help="compiled variants bring an eager arm along, to be compared with"
+    ),
     resume: bool = _RESUME,
     campaign: str = _CAMPAIGN,
     ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help=_IGNORE),
 ) -> None:
-    """Run probes and store what happened.
+    """Run probes and store what happened. Exit status 1: a measured one did not pass; 2: one could not be made.
 
-    Exit status 1 when a measured probe did not pass; one that needs a newer torch is skipped, and no failure.
+    One that needs a newer torch is skipped, and no failure.
     """
-    asked = bool(target or variant or iterations or regime or rehearse is not None or candidate)
+    asked = bool(target or variant or iterations or regime or rehearse is not None or not with_eager or candidate)
     _check_resume(resume, campaign, asked)
     context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     places = (*([PRODUCTION] if production or not candidate else []), *candidate)
-    request = ProbeRequest(_some(target), _some(variant), iterations or None, _some(regime), rehearse, places)
+    chosen = (_some(target), _some(variant), iterations or None, _some(regime))
+    request = ProbeRequest(*chosen, rehearse, with_eager, places)
     summary = _resume(context, campaign) if resume else _run(context, request)
     _show(summary)
-    measured = [record for record in summary.probes if record.kind is ProbeKind.MEASURED]
-    raise typer.Exit(0 if all(record.outcome is Outcome.PASSED or record.unsupported for record in measured) else 1)
+    raise typer.Exit(_status(record for record in summary.probes if record.kind is ProbeKind.MEASURED))
 
 
 def ladder_command(
@@ -95,7 +101,10 @@ def benchmark_command(
     resume: bool = _RESUME,
     campaign: str = _CAMPAIGN,
 ) -> None:
-    """Eager against compiled, with the table and decision of the team's original script."""
+    """Eager against compiled, with the table and decision of the team's original script.
+
+    Exit status 2 when one of them could not be measured; what they came to is the decision, not the status.
+    """
     from kronos_health.history.tables import benchmark_table
 
     _check_resume(resume, campaign)
@@ -103,6 +112,7 @@ def benchmark_command(
     request = ProbeRequest((target,), ("eager", "compiled"), iterations)
     summary = _resume(context, campaign) if resume else _run(context, request)
     out.print(benchmark_table(summary.probes, summary.comparisons, context.settings.revisit))
+    raise typer.Exit(COULD_NOT if _status(summary.probes) == COULD_NOT else 0)
 
 
 def variants_command() -> None:
@@ -136,6 +146,14 @@ def _resume(context: Context, campaign: str) -> CampaignSummary:
     out.print(f"Going on with {standing.line}.", highlight=False, markup=False)
     with ProbeProgress(out) as progress:
         return resume_campaign(context, standing, progress.show)
+
+
+def _status(probes: Iterable[ProbeRecord]) -> int:
+    """2 before 1: a probe that could not be made must not be taken for one that found something."""
+    outcomes = [record.outcome for record in probes if not record.unsupported]
+    if any(outcome is None or not outcome.about_the_model for outcome in outcomes):
+        return COULD_NOT
+    return 0 if all(outcome is Outcome.PASSED for outcome in outcomes) else ATTENTION
 
 
 def _tell_of_unfinished(context: Context) -> None:

@@ -46,7 +46,7 @@ def report_command(
 
     opened = context()
     with reading(opened.engine) as connection:
-        text = write_report(connection, opened.now(), target, opened.settings.bounds)
+        text = write_report(connection, opened.now(), target, opened.settings.bounds, opened.settings.sources)
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -60,14 +60,15 @@ def import_command(
     path: Path = typer.Argument(help="a kronos_benchmark_results.json"),
     target: str = typer.Option("kronos", "--target", "-t", help="the model it is about"),
     recorded: datetime | None = typer.Option(
-        None, "--recorded", help="when it was measured, UTC; default: the file's own time"
+        None, "--recorded", help="when it was measured, UTC; default: recorded_at in the file, else its own time"
     ),
 ) -> None:
-    """Import the results file of the original benchmark script. Importing it again adds nothing."""
+    """Import the results file of the original benchmark script, and decide anew. Importing it again adds nothing."""
     from kronos_health.checks.baseline import import_file
 
     at = recorded.replace(tzinfo=recorded.tzinfo or UTC) if recorded else None
-    out.print(import_file(prepared_context(), path, target, at), markup=False)
+    for line in import_file(prepared_context(), path, target, at):
+        out.print(line, markup=False, highlight=False)
 
 
 @config.command("check")

@@ -76,6 +76,8 @@ class Observation:
 
     ``occurrences`` counts what is new since the previous observation; ``facts`` and ``excerpt`` go into the message.
     ``positives`` counts signs of health (completed predictions) for kinds that recover on positive evidence only.
+    ``inhibitors`` are fingerprints of alerts that, while they are open, say this too: it is recorded, and not sent.
+    They must be observed before it in the same batch.
     """
 
     kind: AlertKind
@@ -87,15 +89,32 @@ class Observation:
     next_step: str  # a command a person can paste
     occurrences: int = 1
     positives: int = 0
-    observed_at: datetime | None = None  # when it happened; defaults to the time of the decision
+    observed_at: datetime | None = None  # when it happened (last); defaults to the time of the decision
+    since: datetime | None = None  # when it began, where that is earlier
     facts: tuple[Fact, ...] = ()
     excerpt: str | None = None  # log text or a stack: data, escaped on rendering
     evidence: tuple[str, ...] = ()  # "table:row id"
+    inhibitors: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """What makes two observations one alert."""
         return f"{self.kind.value}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Particulars:
+    """What a message says beyond title and times, cleaned and bounded.
+
+    An alert keeps those of its last bad look: a reminder and the end of an episode repeat them.
+    """
+
+    summary: str = ""
+    next_step: str = ""
+    facts: tuple[Fact, ...] = ()
+    excerpt: str | None = None
+    excerpt_cut: int = 0
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +138,7 @@ class Alert:
     key: str
     state: AlertState
     episode: int = 0
-    sequence: int = 0  # number of the last message of this episode
+    sequence: int = 0  # number of the last message of this episode; 0 while firing: nobody was told, another alert was
     occurrences: int = 0  # within the episode
     positives: int = 0  # signs of health since the last hit
     pending_since: datetime | None = None  # when the bad state began; kept through the episode
@@ -185,3 +204,6 @@ class Message:
     new_occurrences: int = 0  # since the previous message of the episode
     excerpt_cut: int = 0  # characters of the excerpt that were left out
     together: bool = False  # it had fired and resolved before anything was sent: this one message says both
+    seen: ObservationState = (
+        ObservationState.BAD
+    )  # by the look that caused it: a reminder may come while nobody can see

@@ -30,6 +30,7 @@ class Finding:
     reason: str | None  # the grouping key of some signatures, e.g. why CUDA graphs were skipped
     record: str  # the record's text, secrets masked, cut to the stored limit
     truncated: bool = False
+    subject: str | None = None  # what it is about, e.g. the model's name; None where the record names none
 
 
 @dataclass(frozen=True, slots=True)

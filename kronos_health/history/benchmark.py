@@ -40,6 +40,8 @@ def benchmark_table(
     parts: list[RenderableType] = [_table(probes)]
     failing = dict.fromkeys(_failure(probe) for probe in probes if probe.outcome is not Outcome.PASSED)
     parts += [Text(line, style="dim") for line in failing if line]
+    if noisy := words.noisy(probe.noise for probe in probes):
+        parts.append(Text(noisy, style="dim"))
     parts += [Text(f"{_MARKS[good]} {line}", style="green" if good else "red") for good, line in verdict.lines]
     mode = "" if verdict.decision == "INCONCLUSIVE" else " MODE"
     parts.append(Text(f"DECISION: {verdict.decision}{mode}", style="bold"))
@@ -134,15 +136,23 @@ def _table(probes: Sequence[ProbeRecord]) -> Table:
     table = Table(title="Kronos torch.compile benchmark", title_justify="left")
     table.add_column("Metric", style="bold")
     for probe in probes:
-        table.add_column(Text(_heading(probe)), justify="right", overflow="fold")
+        table.add_column(Text(_heading(probe)), justify="right")
     figures = [probe.figures for probe in probes]
     table.add_row("Iterations", *(_passed(probe) for probe in probes))
-    table.add_row("MAE", *(words.plus_minus(item.mae_mean, item.mae_std) for item in figures))
-    table.add_row("Time", *(words.plus_minus(item.latency_mean_ms, item.latency_std_ms, "ms") for item in figures))
-    table.add_row("Steady time", *(words.figure(item.steady_median_ms, "ms") for item in figures))
-    table.add_row("Memory", *(words.figure(item.memory_mb, "MB") for item in figures))
+    table.add_row("MAE", *(_whole(words.plus_minus(item.mae_mean, item.mae_std)) for item in figures))
+    times = [words.plus_minus(item.latency_mean_ms, item.latency_std_ms) for item in figures]
+    table.add_row(
+        "Time, ms", *(_whole(words.marked(time, probe.noise)) for time, probe in zip(times, probes, strict=True))
+    )
+    table.add_row("Steady time, ms", *(words.figure(item.steady_median_ms) for item in figures))
+    table.add_row("Memory, MB", *(words.figure(item.memory_mb) for item in figures))
     table.add_row("Outcome", *(Text(probe.outcome.value if probe.outcome else "running") for probe in probes))
     return table
+
+
+def _whole(figure: str) -> Text:
+    """A figure is not broken over two lines: its heading is."""
+    return Text(figure, no_wrap=True)
 
 
 def _heading(probe: ProbeRecord) -> str:

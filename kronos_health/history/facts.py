@@ -260,8 +260,18 @@ class PulseFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceCount:
+    """What one log contributes to a deployment check."""
+
+    source: str
+    state: str  # good, bad, unknown
+    count: int
+    bad: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentCheckFacts:
-    """A row of ``deployment_checks``."""
+    """A row of ``deployment_checks``, with each log's share where there are several."""
 
     number: int
     check_name: str
@@ -272,6 +282,7 @@ class DeploymentCheckFacts:
     last_at: datetime | None
     median: float | None
     since: datetime | None
+    by_source: tuple[SourceCount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

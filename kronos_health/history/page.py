@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache as once
@@ -20,8 +20,9 @@ from kronos_health.history import words
 from kronos_health.history.charts import embedded, latency_chart, outcome_chart
 from kronos_health.history.escaping import printable
 from kronos_health.history.facts import ProbeFacts, StatusView, TargetView
-from kronos_health.history.production import deployment_checks, production_figures
+from kronos_health.history.production import production_figures
 from kronos_health.history.status import build_status
+from kronos_health.history.verification import deployment_checks
 from kronos_health.settings.models import Bounds
 from kronos_health.store.history import run_query
 
@@ -42,8 +43,12 @@ def health_page(
     targets: Iterable[str] = (),
     bounds: Bounds | None = None,
     cache: Path | None = None,
+    sources: Collection[str] | None = None,
 ) -> str:
-    """The page at ``now`` (aware UTC). ``cache`` is a folder for matplotlib's font list; see :mod:`.charts`."""
+    """The page at ``now`` (aware UTC). ``cache`` is a folder for matplotlib's font list; see :mod:`.charts`.
+
+    ``sources`` are the logs under watch; ``None`` stands for every log ever scanned.
+    """
     bounds = bounds or Bounds()
     view = build_status(connection, now, targets)
     return _template().render(
@@ -57,8 +62,8 @@ def health_page(
         groups={target.name: _groups(target) for target in view.targets},
         charts={target.name: _charts(connection, now, target.name, cache) for target in view.targets if target.probes},
         reuse=_last_reuse(connection, now),
-        checks=deployment_checks(connection, now, bounds),
-        figures=production_figures(connection, now, view.findings_since, bounds),
+        checks=deployment_checks(connection, now, bounds, sources=sources),
+        production=production_figures(connection, now, bounds, sources),
         outcome_class=_outcome_class,
         severity_class=_severity_class,
     )

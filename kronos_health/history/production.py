@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from kronos_health.history import words
-from kronos_health.history.facts import DeploymentCheckFacts
 from kronos_health.settings.models import Bounds
 from kronos_health.store.history import run_query
 
+WINDOW: Final = timedelta(days=7)
+_THE_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LABELS: Final = {
     "kronos_inference_ms": ("Kronos inference time", "ms"),
     "toto_inference_ms": ("Toto inference time", "ms"),
@@ -43,37 +45,65 @@ class Expectation:
     verdict: str  # "as expected", "out of bounds", "unknown" (no values), or "–" (nothing was expected)
 
 
+@dataclass(frozen=True, slots=True)
+class Production:
+    """What production's logs say, and of which period: words such as "in the last 7 days"."""
+
+    period: str
+    figures: tuple[Expectation, ...]
+
+
 def production_figures(
-    connection: Connection, now: datetime, since: datetime, bounds: Bounds
-) -> tuple[Expectation, ...]:
-    """Every bounded metric, seen or not, then every other number the logs carried since ``since``."""
-    rows = run_query(connection, "prediction_latency_percentiles", {"since": since}, now=now).dicts()
+    connection: Connection, now: datetime, bounds: Bounds, sources: Collection[str] | None = None
+) -> Production:
+    """Every bounded metric, seen or not, then every other number the logs carried lately.
+
+    Lately is the last seven days; where they hold no number, since the last deployment; else all there is. ``sources``
+    are the logs that count; ``None`` stands for every log ever scanned.
+    """
+    period, rows = _measured(connection, now, sources)
+    several = len({row["source"] for row in rows}) > 1
     seen: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         seen.setdefault(row["metric"], []).append(row)
     expected = {name: getattr(bounds, name) for name in type(bounds).model_fields}
     figures = []
     for metric, limits in expected.items():
-        figures += [_figure(metric, limits, row) for row in seen.pop(metric, [])] or [_figure(metric, limits, None)]
+        found = [_figure(metric, limits, row, several) for row in seen.pop(metric, [])]
+        figures += found or [_figure(metric, limits, None, several)]
     for metric, others in seen.items():
-        figures += [_figure(metric, None, row) for row in others]
-    return tuple(figures)
+        figures += [_figure(metric, None, row, several) for row in others]
+    return Production(period, tuple(figures))
 
 
-def deployment_checks(
-    connection: Connection, now: datetime, bounds: Bounds, since: datetime | None = None
-) -> tuple[DeploymentCheckFacts, ...]:
-    """The team's four checks, counted from ``since``, or from the last known deployment."""
-    low, high = bounds.kronos_inference_ms
-    params = {"since": since, "kronos_min_ms": low, "kronos_max_ms": high}
-    rows = run_query(connection, "deployment_checks", params, now=now).dicts()
-    return tuple(DeploymentCheckFacts(**row) for row in rows)
+def _measured(
+    connection: Connection, now: datetime, sources: Collection[str] | None
+) -> tuple[str, list[dict[str, Any]]]:
+    """The first period that holds anything, with its percentiles."""
+    days = f"in the last {WINDOW.days} days"
+    for period, since in _periods(connection, now):
+        rows = run_query(connection, "prediction_latency_percentiles", {"since": since}, now=now).dicts()
+        rows = [row for row in rows if sources is None or row["source"] in sources]
+        if rows:
+            return (days if period is None else f"{period}; none {days}"), rows
+    return days, []
 
 
-def _figure(metric: str, limits: tuple[float, float] | None, row: dict[str, Any] | None) -> Expectation:
+def _periods(connection: Connection, now: datetime) -> Iterator[tuple[str | None, datetime]]:
+    yield None, now - WINDOW
+    deployed = run_query(connection, "deployments", {"since": _THE_BEGINNING}, now=now).dicts()
+    if deployed:
+        newest = deployed[0]["deployed_at"]
+        yield f"since the deployment of {words.stamp(newest)}", newest
+    yield "since the first scan", _THE_BEGINNING
+
+
+def _figure(metric: str, limits: tuple[float, float] | None, row: dict[str, Any] | None, several: bool) -> Expectation:
     name, unit = _LABELS.get(metric, (metric, ""))
     subject = row["subject"] if row else None
     label = f"{name} of {subject}" if subject else name
+    if row is not None and several:
+        label += f" in {row['source']}"
     expected = words.NOTHING if limits is None else _span(limits, unit)
     stated = _STATED.get((metric, subject if limits is None else None), words.NOTHING)
     if row is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -18,32 +18,39 @@ from kronos_health.history.facts import (
     StatusView,
     TargetView,
 )
-from kronos_health.history.production import Expectation, deployment_checks, production_figures
+from kronos_health.history.production import Production, production_figures
 from kronos_health.history.status import build_status
+from kronos_health.history.verification import against, deployment_checks
 from kronos_health.settings.models import Bounds
 from kronos_health.store.history import run_query
 
-MEASURED_WINDOW = timedelta(days=7)
 
-
-def write_report(connection: Connection, now: datetime, target: str = "kronos", bounds: Bounds | None = None) -> str:
+def write_report(
+    connection: Connection,
+    now: datetime,
+    target: str = "kronos",
+    bounds: Bounds | None = None,
+    sources: Collection[str] | None = None,
+) -> str:
     """The Markdown report about ``target`` at ``now`` (aware UTC); ``bounds`` are what production is expected to do.
 
-    Sections without facts say so; nothing is left out silently.
+    ``sources`` are the logs under watch; ``None`` stands for every log ever scanned. Sections without facts say so;
+    nothing is left out silently.
     """
     bounds = bounds or Bounds()
     view = build_status(connection, now, [target])
     own = next(item for item in view.targets if item.name == target)
+    checks = deployment_checks(connection, now, bounds, sources=sources)
     stacks = {probe.probe_id: _stack(connection, probe, now) for probe in _failing(own)}
     sections = (
         _title(own, view),
         _summary(own),
         (*_errors(own, stacks), *_rehearsal(own)),
         _decision(own),
-        _expected(production_figures(connection, now, now - MEASURED_WINDOW, bounds)),
+        _expected(production_figures(connection, now, bounds, sources)),
         _revisit(own.criteria),
-        _verification(deployment_checks(connection, now, bounds)),
-        _attention(view),
+        _verification(checks),
+        _attention(view, checks, bounds),
     )
     return "\n".join("\n".join(section).rstrip() + "\n" for section in sections)
 
@@ -70,7 +77,9 @@ def _title(target: TargetView, view: StatusView) -> Iterator[str]:
         return
     variant = f" ({code(decision.variant)})" if decision.variant else ""
     origin = (
-        f"the team's own, of {decision.decided_at:%Y-%m-%d}" if decision.imported else words.stamp(decision.decided_at)
+        f"recorded by the team on {decision.decided_at:%Y-%m-%d}"
+        if decision.imported
+        else words.stamp(decision.decided_at)
     )
     yield f"**Decision**: **{decision.mode} MODE**{variant}  "
     yield f"**Confidence**: {decision.confidence}  "
@@ -174,9 +183,9 @@ def _decision(target: TargetView) -> Iterator[str]:
     yield f"\n**Next step**: {code(decision.next_step)}"
 
 
-def _expected(figures: Iterable[Expectation]) -> Iterator[str]:
+def _expected(production: Production) -> Iterator[str]:
     yield "## Expected production performance against measured\n"
-    yield f"Measured: what the watched logs said in the last {MEASURED_WINDOW.days} days.\n"
+    yield f"Measured: what the watched logs said {production.period}.\n"
     rows = [
         [
             markdown(item.label),
@@ -186,7 +195,7 @@ def _expected(figures: Iterable[Expectation]) -> Iterator[str]:
             f"{item.samples:,}",
             item.verdict,
         ]
-        for item in figures
+        for item in production.figures
     ]
     yield from table(("Metric", "On 2025-10-30", "Bounds", "Measured: median (p95)", "Values", "Verdict"), rows)
 
@@ -227,14 +236,16 @@ def _verification(checks: tuple[DeploymentCheckFacts, ...]) -> Iterator[str]:
     for facts in checks:
         span = f"{words.stamp(facts.first_at)} to {words.stamp(facts.last_at)}" if facts.count else words.NOTHING
         median = f"; median {words.figure(facts.median, 'ms')}" if facts.median is not None else ""
-        counts = f"{facts.count:,} seen, {facts.bad:,} bad{median}"
+        shares = "; ".join(f"{part.source} {part.count:,}, {part.bad:,} bad" for part in facts.by_source)
+        counts = f"{facts.count:,} seen, {facts.bad:,} bad{median}" + (f" ({markdown(shares)})" if shares else "")
         rows.append([str(facts.number), markdown(facts.check_name), f"**{facts.state}**", counts, span])
     yield from table(("#", "Check", "State", "Count", "When"), rows)
 
 
-def _attention(view: StatusView) -> Iterator[str]:
+def _attention(view: StatusView, checks: tuple[DeploymentCheckFacts, ...], bounds: Bounds) -> Iterator[str]:
     yield "## What wants attention\n"
-    lines = list(_attention_lines(view))
+    bad = [f"- {markdown(against(check, bounds))}" for check in checks if check.state == "bad"]
+    lines = [*bad, *_attention_lines(view)]
     yield from lines or ["Nothing."]
 
 

@@ -68,6 +68,11 @@ def build_status(connection: Connection, now: datetime, targets: Iterable[str] =
     )
 
 
+def facts_of(connection: Connection, now: datetime, kind: type[Facts], query: str, **params: Any) -> tuple[Facts, ...]:
+    """The rows of one named query as facts."""
+    return _Asker(connection, now)(kind, query, **params)
+
+
 class _Asker:
     """Named queries as tuples of facts, at one moment. Text may come from logs: nothing in it controls a terminal."""
 

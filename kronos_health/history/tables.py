@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from rich.console import Group, RenderableType
@@ -14,6 +14,7 @@ from kronos_health.domain.probes import AccuracyState, Comparison, Outcome, Prob
 from kronos_health.domain.warm_up import warm_up_dependence
 from kronos_health.history import words
 from kronos_health.history.benchmark import benchmark_table
+from kronos_health.history.columns import Row, widths_of
 from kronos_health.history.escaping import printable
 from kronos_health.history.facts import DeploymentCheckFacts
 
@@ -21,6 +22,7 @@ __all__ = ["benchmark_table", "file_report_table", "probe_table", "scan_table", 
 
 _STATE_STYLE = {"good": "green", "bad": "bold red", "unknown": "yellow"}
 _RECORD_LINES = 12
+_HEADINGS = ("Outcome", "Passed", "MAE", "mean ms", "steady", "MB")
 
 
 class Scanned(Protocol):
@@ -50,32 +52,37 @@ class FileReport(Protocol):
 
 def probe_table(probes: Sequence[ProbeRecord], comparisons: Sequence[Comparison] = ()) -> RenderableType:
     """Probes as they ran, why those that failed did, and how variants compare with eager."""
-    table = Table(pad_edge=False, box=None, header_style="bold")
-    for name in ("Variant", "Kind", "Outcome", "Passed", "MAE", "Time", "Steady", "Memory"):
-        table.add_column(name, justify="left" if name in {"Variant", "Kind", "Outcome"} else "right")
-    for probe in probes:
-        table.add_row(*_probe(probe))
+    targets = {probe.target for probe in probes}
+    heading = (targets.pop() if len(targets) == 1 else "", *_HEADINGS)
+    rows = [_probe(probe, named=not heading[0]) for probe in probes]
+    widths = widths_of([heading, *rows])
+    table = [Row(heading, widths, "")]
+    table += [Row(row, widths, _style(probe)) for row, probe in zip(rows, probes, strict=True)]
     notes = dict.fromkeys(note for probe in probes for note in (_warm_up(probe), _why(probe)) if note)
     lines = [Text(note, style="dim") for note in notes]
     names = {probe.probe_id: words.arm(probe.variant, probe.candidate) for probe in probes}
-    return Group(table, *lines, *(_comparison(item, names) for item in comparisons))
+    if noisy := words.noisy(probe.noise for probe in probes):
+        lines.append(Text(noisy, style="dim"))
+    return Group(*table, *lines, *(_comparison(item, names) for item in comparisons))
 
 
-def _probe(probe: ProbeRecord) -> tuple[Text, ...]:
-    outcome = probe.outcome
-    neutral = outcome is None or not outcome.about_the_model
-    style = "green" if outcome is Outcome.PASSED else "yellow" if neutral else "red"
+def _probe(probe: ProbeRecord, *, named: bool) -> tuple[str, ...]:
     figures = probe.figures
+    target = f"{probe.target}: " if named else ""
     return (
-        Text(f"{probe.target}: {words.arm(probe.variant, probe.candidate)}"),
-        Text(_kind(probe)),
-        Text(outcome.value if outcome else "running", style=style),
-        Text(f"{probe.passed}/{probe.requested}"),
-        Text(words.plus_minus(figures.mae_mean, figures.mae_std)),
-        Text(words.plus_minus(figures.latency_mean_ms, figures.latency_std_ms, "ms")),
-        Text(words.figure(figures.steady_median_ms, "ms")),
-        Text(words.figure(figures.memory_mb, "MB") + (" ~" if probe.noise else "")),
+        f"{target}{words.arm(probe.variant, probe.candidate)}, {_kind(probe)}",
+        probe.outcome.value if probe.outcome else "running",
+        f"{probe.passed}/{probe.requested}",
+        words.plus_minus(figures.mae_mean, figures.mae_std),
+        words.marked(words.plus_minus(figures.latency_mean_ms, figures.latency_std_ms), probe.noise),
+        words.figure(figures.steady_median_ms),
+        words.figure(figures.memory_mb),
     )
+
+
+def _style(probe: ProbeRecord) -> str:
+    neutral = probe.outcome is None or not probe.outcome.about_the_model
+    return "green" if probe.outcome is Outcome.PASSED else "yellow" if neutral else "red"
 
 
 def _kind(probe: ProbeRecord) -> str:
@@ -83,7 +90,7 @@ def _kind(probe: ProbeRecord) -> str:
         return "rehearsal"
     if probe.environment is None:
         return "measured"
-    return "on CUDA" if probe.environment.device.startswith("cuda") else "on CPU"
+    return "CUDA" if probe.environment.device.startswith("cuda") else "CPU"
 
 
 def _warm_up(probe: ProbeRecord) -> str:
@@ -115,16 +122,29 @@ def verification_table(checks: Iterable[DeploymentCheckFacts]) -> RenderableType
     checks = tuple(checks)
     since = checks[0].since if checks else None
     start = f"since {words.stamp(since)}" if since else "since the first scan: no deployment is known"
-    table = Table(title=f"After the deployment, {start}", title_justify="left", box=None, pad_edge=False)
-    for name in ("", "Check", "State", "Seen", "Bad", "First", "Last"):
-        table.add_column(name, justify="right" if name in {"Seen", "Bad"} else "left")
+    title = Text(f"After the deployment, {start}", style="italic")
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "Check", "State", "Seen", "Bad", "First, UTC", "Last, UTC"):
+        table.add_column(name, justify="right" if name in {"Seen", "Bad"} else "left", no_wrap=name != "Check")
     for check in checks:
         median = f" (median {words.figure(check.median, 'ms')})" if check.median is not None else ""
         state = Text(check.state, style=_STATE_STYLE.get(check.state, ""))
-        times = (words.stamp(check.first_at), words.stamp(check.last_at))
         counts = (f"{check.count:,}", f"{check.bad:,}")
-        table.add_row(str(check.number), f"{check.check_name}{median}", state, *counts, *times)
-    return table
+        times = (words.stamp(check.first_at, zone=""), words.stamp(check.last_at, zone=""))
+        table.add_row(str(check.number), Text(f"{check.check_name}{median}"), state, *counts, *times)
+        for part in check.by_source:
+            small = (Text(part.state, style="dim"), f"{part.count:,}", f"{part.bad:,}")
+            table.add_row("", Text(f"  {part.source}", style="dim"), *small, "", "")
+    return Group(title, table, *_rules(checks))
+
+
+def _rules(checks: tuple[DeploymentCheckFacts, ...]) -> Iterator[Text]:
+    """Why values out of bounds alone do not make the last check bad, said only where somebody would ask."""
+    for check in checks:
+        if check.number == 4 and check.bad:
+            yield Text(
+                "4: bad when the median is out of bounds, or more than one value and a quarter of all", style="dim"
+            )
 
 
 def scan_table(summaries: Iterable[Scanned]) -> RenderableType:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -40,26 +41,54 @@ def ago(at: datetime | None, now: datetime) -> str:
     return words if words in {"never", "in the future"} else f"{words} ago"
 
 
-def stamp(at: datetime | None) -> str:
-    """A time as everywhere in this project: UTC, to the minute."""
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else NOTHING
+def stamp(at: datetime | None, zone: str = " UTC") -> str:
+    """A time as everywhere in this project: UTC, to the minute. ``zone`` is empty where a heading names it."""
+    return f"{at:%Y-%m-%d %H:%M}{zone}" if at else NOTHING
 
 
 def figure(value: float | None, unit: str = "") -> str:
-    """A figure with thousands separators, and with decimals only while it is small."""
+    """A figure with thousands separators, and with decimals only while it is small: about three digits that count."""
     if value is None:
         return NOTHING
-    size = abs(value)
-    digits = 0 if size >= 100 or value == int(value) else 2 if size >= 1 else 4
+    if not math.isfinite(value):
+        return f"{value}{' ' + unit if unit else ''}"
+    digits = 0 if value == int(value) else _decimals(value)
     return f"{value:,.{digits}f}{' ' + unit if unit else ''}"
 
 
+def _decimals(value: float) -> int:
+    size = abs(value)
+    return 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 4
+
+
 def plus_minus(mean: float | None, deviation: float | None, unit: str = "") -> str:
-    """``mean ± deviation`` as the team writes it."""
-    if mean is None:
-        return NOTHING
-    spread = f" ± {figure(deviation)}" if deviation is not None else ""
-    return f"{figure(mean)}{spread}{' ' + unit if unit else ''}"
+    """``mean ± deviation`` as the team writes it: the deviation with the mean's own decimals, never more."""
+    if mean is None or deviation is None or not (math.isfinite(mean) and math.isfinite(deviation)):
+        return figure(mean, unit)
+    digits = _decimals(mean or deviation)
+    return f"{mean:,.{digits}f} ± {deviation:,.{digits}f}{' ' + unit if unit else ''}"
+
+
+def marked(figures: str, noise: object) -> str:
+    """Times measured beside something else carry a mark; :func:`noisy` says once what it means."""
+    return f"{figures} ~" if noise and figures != NOTHING else figures
+
+
+def noisy(reasons: Iterable[Iterable[str]]) -> str:
+    """The legend of the mark, with the reasons of the probes that carry it; empty where none does."""
+    told = list(dict.fromkeys(reason for of_probe in reasons for reason in of_probe))
+    if not told:
+        return ""
+    more = f", and {counted(len(told) - 1, 'more reason')}" if len(told) > 1 else ""
+    return f"~ noisy: {told[0]}{more}"
+
+
+def reason_beyond(sentence: str, reason: str) -> str:
+    """What the reason says that the sentence has not said already."""
+    said = sentence.partition(": ")[2].strip()
+    if said and reason.lower().startswith(said.lower()):
+        return reason[len(said) :].strip()
+    return reason
 
 
 def size(count: int) -> str:

@@ -102,8 +102,10 @@ def _with_pattern(catalogue: Catalogue, name: str, pattern: str) -> Catalogue:
     if known is not None:
         replaced = known.with_expressions(entry.expressions("regex"), entry.literals())
         return Catalogue(_merged(catalogue.signatures, [replaced]), catalogue.samples)
-    unit = next((item.unit for item in catalogue.samples if item.name == name), unit_of_metric(name))
-    sample = sample_pattern(entry.with_value("unit", unit or ""))
+    present = next((item for item in catalogue.samples if item.name == name), None)
+    unit = present.unit if present else unit_of_metric(name)
+    titled = entry.with_value("title", present.title if present else name)
+    sample = sample_pattern(titled.with_value("unit", unit or ""))
     return Catalogue(catalogue.signatures, _merged(catalogue.samples, [sample]))
 
 

@@ -91,6 +91,7 @@ class Collector:
                 reason=mask(match.reason[:_REASON_CHARS]) if match.reason else None,
                 record=stored_text(text.shown, self.stored_chars) if shown else "",
                 truncated=record.truncated,
+                subject=match.subject[:_SUBJECT_CHARS] if match.subject else None,
             )
         )
 

@@ -194,7 +194,7 @@ def signature(entry: Entry) -> Signature:
         entry.name,
         Severity(written),
         entry.text("title"),
-        entry.text("next_step", "Read the record; then: kronos-health verify"),
+        entry.text("next_step", "kronos-health verify  # after reading the record"),
         expressions,
         entry.expressions("exceptions"),
         entry.literals(),

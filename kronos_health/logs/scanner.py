@@ -311,14 +311,18 @@ def _judge(scan: _Scan, look: Look) -> None:
     counts = scan.counts
     if counts.undecodable:
         scan.notes.append(
-            f"{counts.undecodable:,} bytes are not {scan.encoding}; they were replaced. "
+            f"{_counted(counts.undecodable, 'byte is', 'bytes are')} not {scan.encoding} and replaced. "
             f"Set sources.{scan.name}.encoding to what the program writes."
         )
     if counts.truncated:
         scan.notes.append(
-            f"{counts.truncated:,} records were longer than logs.max_record_bytes or logs.max_record_lines; "
-            "they were cut, and their parts read as records of their own."
+            f"{_counted(counts.truncated, 'record was', 'records were')} longer than logs.max_record_bytes or "
+            "logs.max_record_lines and cut; the parts were read as records of their own."
         )
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
 
 
 def _result(scan: _Scan, took: timedelta) -> ScanResult:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,8 +64,8 @@ def shipped() -> Baseline:
 def read_results(path: Path, target: str = "kronos", recorded_at: datetime | None = None) -> Baseline:
     """Read a results file of ``target``.
 
-    ``recorded_at`` (aware) defaults to the file's ``recorded_at``, else to its modification time, so that importing
-    it again finds the same rows. Unknown keys are ignored. Raises :class:`BaselineError` naming file and key.
+    ``recorded_at`` (aware) defaults to the file's ``recorded_at``, else to its modification time. Unknown keys are
+    ignored. Raises :class:`BaselineError` naming file and key.
     """
     try:
         raw = json.loads(path.read_bytes())
@@ -314,11 +315,11 @@ def _decision(table: _Table, target: str, probes: Sequence[ProbeResult], recorde
         mode=Mode(word),
         variant="compiled" if word == Mode.COMPILED else None,
         confidence=Confidence(sure),
-        sentence=f"{target} runs {word}, by the team's decision of {recorded_at:%Y-%m-%d}.",
+        sentence=f"{target} runs {word}, recorded by the team on {recorded_at:%Y-%m-%d}.",
         reason=reason or "the results file gives no reason",
-        next_step="kronos-health probe",
+        next_step=f"kronos-health probe --target {shlex.quote(target)} --variant all  # on a host with CUDA",
         criteria=(),
-        evidence_at=recorded_at,
+        evidence_at=None,  # nobody looked at the criteria: a record of a decision is no admissible evidence
     )
 
 

@@ -68,6 +68,7 @@ class ChildEnd:
     truncated: bool
     start_error: str | None = None
     survivors: tuple[int, ...] = ()  # could not be ended, e.g. stuck in a driver
+    guard_signal: str | None = None  # what ended the guard before it could say how the child ended
 
 
 class Conversation:
@@ -232,6 +233,7 @@ class _Run:
     def end(self) -> ChildEnd:
         number, status = self.report.get("signal"), self.report.get("status")
         error = self.report.get("error")
+        killed = -(self.process.returncode or 0) if not self.report else 0
         return ChildEnd(
             duration_ms=(time.monotonic() - self.started) * 1000,
             exit_status=status if isinstance(status, int) else None,
@@ -245,6 +247,7 @@ class _Run:
             truncated=self.events.truncated,
             start_error=str(error) if error else None,
             survivors=self.survivors,
+            guard_signal=_signal_name(killed) if killed > 0 else None,
         )
 
 

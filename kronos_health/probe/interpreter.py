@@ -112,6 +112,8 @@ def _how_it_ended(end: ChildEnd) -> str:
         return end.start_error
     if end.stopped is StopReason.DEADLINE:
         return f"nothing within {DEADLINE_SECONDS:.0f} s"
+    if end.guard_signal:
+        return f"its guard process was ended by {end.guard_signal}"
     last = end.stderr_tail.strip().rpartition("\n")[2][:200]
     return f"{end.signal or f'exit status {end.exit_status}'}{': ' if last else ''}{last}"
 

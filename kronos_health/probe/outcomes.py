@@ -144,6 +144,17 @@ def _ended_by_signal(case: Case) -> Judgement | None:
     return Outcome.CRASHED, Failure(case.end.signal, text, _first_own_frame(stack), stack)
 
 
+def _guard_was_killed(case: Case) -> Judgement | None:
+    """How the child ended nobody saw: its guard was taken away, and the child with it."""
+    if case.end.guard_signal is None:
+        return None
+    perhaps = ", perhaps by the kernel's out-of-memory killer" if case.end.kernel_oom else " from outside"
+    text = (
+        f"the guard process was ended by {case.end.guard_signal}{perhaps}, and the child with it, while {_doing(case)}"
+    )
+    return _failure(Outcome.WORKER_ERROR, "GuardKilled", text)
+
+
 def _unfinished(case: Case) -> Judgement | None:
     if case.said.done and case.end.exit_status == 0:
         return None
@@ -258,6 +269,7 @@ _RULES: tuple[Callable[[Case], Judgement | None], ...] = (
     _ended_for_memory,
     _ended_at_deadline,
     _ended_by_signal,
+    _guard_was_killed,
     _unfinished,
     _failed_warm_up,
     _failed_prediction,

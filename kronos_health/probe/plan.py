@@ -14,6 +14,7 @@ from kronos_health.probe.variants import UnknownVariant, Variant, expand, find_v
 from kronos_health.settings.models import Settings
 
 _REHEARSED_ROWS = 64
+EAGER = "eager"
 
 
 class PlanError(Exception):
@@ -30,16 +31,18 @@ def plan(
     iterations: int | None = None,
     regimes: Sequence[str] | None = None,
     rehearse: bool | None = None,
+    with_eager: bool = True,
 ) -> tuple[ProbeSpec, ...]:
     """The probes to run, in order: per target and candidate eager first, then the other variants, then the rehearsals.
 
     ``candidates`` names the environments of each target (default: production's only). ``None`` means what the settings
     say. ``device_of_target`` gives ``cpu``, ``cuda``, or ``None`` for a target whose interpreter cannot be asked: its
     measured probes are planned, and will say so. Compiled variants are rehearsed too where they would run on the CPU
-    (``probe.rehearse``), or as ``rehearse`` says. Raises :class:`PlanError`.
+    (``probe.rehearse``), or as ``rehearse`` says. Compiled variants bring an eager arm along, without which nothing
+    could be said of their accuracy, unless ``with_eager`` is false. Raises :class:`PlanError`.
     """
     chosen = _known_targets(settings, targets or settings.probe.targets)
-    ways = _known_variants(variants or settings.probe.variants)
+    ways = _known_variants(variants or settings.probe.variants, with_eager)
     windows = [_regime(name) for name in dict.fromkeys(regimes or settings.probe.regimes)]
     specs: list[ProbeSpec] = []
     for target in chosen:
@@ -152,12 +155,14 @@ def _known_targets(settings: Settings, names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _known_variants(names: Iterable[str]) -> list[Variant]:
+def _known_variants(names: Iterable[str], with_eager: bool) -> list[Variant]:
     """The variants by name, eager first: what the others are compared with must not run on a warmer machine."""
     try:
         ways = [find_variant(name) for name in expand(names)]
     except UnknownVariant as error:
         raise PlanError(str(error)) from error
+    if with_eager and ways and all(way.compiled for way in ways):
+        ways.append(find_variant(EAGER))
     return sorted(ways, key=lambda way: way.compiled)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kronos_health.domain.probes import AccuracyState, Outcome, Regime
+from kronos_health.domain.probes import AccuracyState, Outcome, ProbeKind, Regime
 from kronos_health.domain.revisit import (
     ComparisonFacts,
     Criterion,
@@ -105,6 +105,8 @@ def accuracy(arm: Arm, history: History, terms: Terms) -> Judgement:
     for comparison in sorted(history.comparisons, key=lambda item: (item.created_at, item.comparison_id)):
         probe = probes.get(comparison.candidate_probe)
         if probe is None or (probe.variant, probe.candidate) != (arm.variant, arm.candidate):
+            continue
+        if probe.kind is ProbeKind.REHEARSED:  # says nothing about forecasts, and would hide a comparison that does
             continue
         because = _inadmissible(comparison, probes)
         if because is None and comparison.candidate_probe in own:

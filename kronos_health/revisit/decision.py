@@ -7,6 +7,7 @@ stale or inadmissible figure can lower how sure that is, never turn it round.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -252,15 +253,17 @@ def _next_step(target: str, chosen: Case | None, leading: Case | None, triggers:
     """A command to paste; what cannot be said in it is its comment."""
     if chosen is not None:
         return "kronos-health report  # the evidence; a person switches production's .env.compile"
-    probe = f"kronos-health probe --target {target} --variant all"
+    name = shlex.quote(target)
+    probe = f"kronos-health probe --target {name} --variant all"
     if leading is None or not leading.arm.admissible or leading.stale:
         return f"{probe}  # on a host with CUDA"
     for trigger in triggers:
         if trigger.mended_by:
             return f"{probe}  # on a host with CUDA, after updating production to {trigger.mended_by}"
     for trigger in triggers:
-        if trigger.untried:
-            return f"{probe} --candidate {trigger.untried}  # on a host with CUDA"
+        if trigger.candidate:
+            tried = shlex.quote(trigger.candidate)
+            return f"kronos-health probe --target {name} --candidate {tried} --variant all  # on a host with CUDA"
     if leading.iterations.state is CriterionState.MET and leading.accuracy.value.startswith("void"):
         return f"{probe}  # after setting targets.{target}.weights and tokenizer"
     if leading.failed:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
-from kronos_health.domain.candidates import PRODUCTION, candidate_words, of_commit, of_release
+from kronos_health.domain.candidates import PRODUCTION, candidate_words
 from kronos_health.domain.probes import Outcome, is_layer
 from kronos_health.domain.revisit import (
     Criterion,
@@ -36,17 +36,18 @@ from kronos_health.revisit.criteria import (
 )
 
 _SHORT = 12
+_TORCH = "torch "
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """A criterion, and what to act on: a release or revision nobody tried, or one that mends it but is not deployed.
 
-    ``untried`` is the name of the candidate to try, ``mended_by`` says in words what production would be updated to.
+    ``candidate`` is what to try in the words of ``probe --candidate``, where somebody should.
     """
 
     criterion: Criterion
-    untried: str | None = None
+    candidate: str | None = None
     mended_by: str | None = None
 
 
@@ -55,17 +56,18 @@ def torch_release(history: History, terms: Terms) -> Trigger:
     failing = _last_failing(history, lambda probe: _public(probe.torch) is not None)
     reference = _public(failing.torch if failing else history.production_torch)
     threshold = f"a compiled variant passes with a torch newer than {reference or 'production’s'}"
-    return _trigger(CriterionName.TORCH_RELEASE, threshold, _judge_releases(history, terms, reference))
+    finding = _judge_releases(history, terms, reference)
+    release = (finding.subject or "").removeprefix(_TORCH)
+    return _trigger(CriterionName.TORCH_RELEASE, threshold, finding, f"torch={release}")
 
 
-def _trigger(name: CriterionName, threshold: str, finding: _Finding) -> Trigger:
+def _trigger(name: CriterionName, threshold: str, finding: _Finding, candidate: str) -> Trigger:
     judgement = finding.judgement
     criterion = Criterion(
         name, None, judgement.state, judgement.value, threshold, judgement.explanation, judgement.evidence
     )
-    untried = finding.candidate if judgement.state is UNKNOWN else None
-    mended_by = candidate_words(finding.candidate) if finding.candidate and judgement.state is MET else None
-    return Trigger(criterion, untried, mended_by)
+    untried = judgement.state is UNKNOWN and finding.subject is not None
+    return Trigger(criterion, candidate if untried else None, finding.subject if judgement.state is MET else None)
 
 
 def _judge_releases(history: History, terms: Terms, reference: Version | None) -> _Finding:
@@ -85,9 +87,8 @@ def _judge_releases(history: History, terms: Terms, reference: Version | None) -
     tried = [(release, _attempt(history, terms, _runs_torch(version))) for version, release in newer]
     for release, attempt in reversed(tried):
         if attempt.passing:
-            return _passed(f"torch {release.version}", attempt, _release_evidence(release))
-    candidate = of_release(newest.version).name
-    return _not_passed(f"torch {newest.version}", candidate, tried[-1][1], _release_evidence(newest))
+            return _passed(f"{_TORCH}{release.version}", attempt, _release_evidence(release))
+    return _not_passed(f"{_TORCH}{newest.version}", tried[-1][1], _release_evidence(newest))
 
 
 def kronos_update(history: History, terms: Terms) -> Trigger:
@@ -97,7 +98,10 @@ def kronos_update(history: History, terms: Terms) -> Trigger:
     failing = _commit(probe.target_revision) if probe else None
     since = failing or (history.head.commit if history.head else None)
     threshold = f"a compiled variant passes with a revision newer than {since[:_SHORT] if since else 'production’s'}"
-    return _trigger(CriterionName.KRONOS_UPDATE, threshold, _judge_revision(history, terms, failing))
+    finding = _judge_revision(history, terms, failing)
+    return _trigger(
+        CriterionName.KRONOS_UPDATE, threshold, finding, f"kronos={history.remote.ref}" if history.remote else ""
+    )
 
 
 def _judge_revision(history: History, terms: Terms, failing: str | None) -> _Finding:
@@ -115,17 +119,15 @@ def _judge_revision(history: History, terms: Terms, failing: str | None) -> _Fin
         return _nothing_newer("the newest is the one that fails", history.revision_look, (row,))
     attempt = _attempt(history, terms, _runs_revision(revisions))
     name = f"revision {remote.commit[:_SHORT]}"
-    if attempt.passing:
-        return _passed(name, attempt, row)
-    return _not_passed(name, of_commit(remote.commit).name, attempt, row)
+    return _passed(name, attempt, row) if attempt.passing else _not_passed(name, attempt, row)
 
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """A judgement, and the candidate that is to be tried or that passed, where there is one."""
+    """A judgement, and the release or revision it is about, where it is about one."""
 
     judgement: Judgement
-    candidate: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +163,16 @@ def _passed(subject: str, attempt: _Attempt, row: Evidence) -> _Finding:
     told = f"{name} passes with {subject} on CUDA"
     candidate = attempt.passing.candidate if attempt.passing else PRODUCTION
     judgement = Judgement(MET, f"{subject} passes", told, (row, *attempt.evidence))
-    return _Finding(judgement, None if candidate == PRODUCTION else candidate)
+    return _Finding(judgement, None if candidate == PRODUCTION else candidate_words(candidate))
 
 
-def _not_passed(subject: str, candidate: str, attempt: _Attempt, row: Evidence) -> _Finding:
+def _not_passed(subject: str, attempt: _Attempt, row: Evidence) -> _Finding:
     rows = (row, *attempt.evidence)
     if attempt.failing:
         told = f"{subject} was tried and fails too ({'; '.join(attempt.failing)})"
-        return _Finding(Judgement(NOT_MET, f"{subject} fails", told, rows), candidate)
+        return _Finding(Judgement(NOT_MET, f"{subject} fails", told, rows), subject)
     told = f"{subject} was not tried on CUDA to a conclusion"
-    return _Finding(Judgement(UNKNOWN, f"{subject}, untried", told, rows), candidate)
+    return _Finding(Judgement(UNKNOWN, f"{subject}, untried", told, rows), subject)
 
 
 def _unknown(value: str, explanation: str, *evidence: Evidence) -> _Finding:

@@ -221,7 +221,10 @@ class Source(Section):
     timezone: str = Field("UTC", description="time zone of stamps that carry none")
     encoding: str = "utf-8"
     queue: str = Field("", description="Airflow worker queue that can read the file")
-    cadence_seconds: Positive | None = Field(None, description="longest normal silence of predictions")
+    cadence_seconds: Positive | None = Field(
+        None,
+        description="longest normal silence of Kronos; without it, its silence counts only where Toto is silent too",
+    )
 
     @field_validator("path")
     @classmethod
@@ -303,6 +306,11 @@ class Alerts(Section):
         "console", description="second route when a channel is refused"
     )
     remind_hours: Positive = 24.0
+    silent_hours: Positive = Field(
+        96.0,
+        description="without a cadence: how long neither Kronos nor Toto may complete a prediction; "
+        "four days outlast a weekend with a holiday",
+    )
     update_minutes: Positive = 60.0
     graph_reuse_recover_predictions: Count = Field(20, description="completed predictions after the last hit")
     lease_seconds: Positive = 60.0
@@ -359,6 +367,9 @@ class Settings(Section):
     heartbeat: Heartbeat = Heartbeat()
     retention: Retention = Retention()
     page_url: str = Field("", description="address of the Airflow UI, for links in messages")
+    command: str = Field(
+        "", description="how people start this program, for the commands in messages; empty: as it was started itself"
+    )
 
     @field_validator("targets")
     @classmethod

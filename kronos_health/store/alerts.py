@@ -6,7 +6,7 @@ Plain functions inside the caller's transaction; what travels to channels is in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +24,13 @@ _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """An alert with what is kept beside its state: the title and severity it fired with."""
+    """An alert with what is kept beside its state: the title, severity and particulars (as JSON) of its bad state."""
 
     alert: Alert
     title: str = ""
     severity: Severity = Severity.INFO
     version: int = 0
+    particulars: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,17 @@ def save_alert(connection: Connection, stored: StoredAlert) -> StoredAlert:
     changed = connection.execute(
         update(alert)
         .where(alert.c.fingerprint == stored.alert.fingerprint, alert.c.version == stored.version)
-        .values(**_values(stored.alert), title=stored.title, severity=stored.severity.value, version=stored.version + 1)
+        .values(
+            **_values(stored.alert),
+            title=stored.title,
+            severity=stored.severity.value,
+            particulars=stored.particulars,
+            version=stored.version + 1,
+        )
     )
     if changed.rowcount != 1:
         raise StoreError(f"the alert {stored.alert.fingerprint} was changed by another process; run the check again.")
-    return StoredAlert(stored.alert, stored.title, stored.severity, stored.version + 1)
+    return replace(stored, version=stored.version + 1)
 
 
 def add_transition(connection: Connection, fingerprint: str, transition: Transition) -> str:
@@ -148,7 +155,7 @@ def _values(stored: Alert) -> dict[str, Any]:
 def _stored(row: Row[Any]) -> StoredAlert:
     values = {name: getattr(row, name) for name in _ALERT_FIELDS}
     values |= {"kind": AlertKind(row.kind), "state": AlertState(row.state)}
-    return StoredAlert(Alert(**values), row.title, Severity(row.severity), row.version)
+    return StoredAlert(Alert(**values), row.title, Severity(row.severity), row.version, row.particulars)
 
 
 # --- channels -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from kronos_health.store.tables.probes import campaign, probe
 from kronos_health.store.tables.revisit import decision
 
 ORIGIN = "import"
+_TIME_CHARS = len("019a326a-0400")  # what an id says of the time; the rest of an imported one is its content
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +36,25 @@ def import_baseline(
 ) -> Imported:
     """Store imported probes, in one campaign per date, and the decisions taken on them; doing it again adds nothing.
 
-    Ids are made from the content and the date, in the form of those that sort by time: what is known already has the
-    same id. Raises ``ValueError`` for a probe that is not flagged imported.
+    What is known is told by target and content alone, whatever date it came with: a file that was touched, or is given
+    another date, is the same file. Raises ``ValueError`` for a probe that is not flagged imported.
     """
-    campaign_id = _content_id(recorded_at, "campaign")
-    row = {"id": campaign_id, "started_at": recorded_at, "finished_at": recorded_at, "origin": ORIGIN}
-    _add(connection, campaign, row)
+    probes, decisions = tuple(probes), tuple(decisions)
+    if any(not result.imported for result in probes):
+        raise ValueError("only probes read from a results file can be imported")
+    new = [result for result in probes if not _is_known(connection, probe, _probe_id(result))]
+    if new:
+        campaign_id = _content_id(recorded_at, "campaign")
+        row = {"id": campaign_id, "started_at": recorded_at, "finished_at": recorded_at, "origin": ORIGIN}
+        _add(connection, campaign, row)
     return Imported(
-        probes=sum(_add_probe(connection, campaign_id, result) for result in probes),
+        probes=sum(_add_probe(connection, campaign_id, result) for result in new),
         decisions=sum(_add(connection, decision, _decision_row(taken)) for taken in decisions),
     )
 
 
 def _add_probe(connection: Connection, campaign_id: str, result: ProbeResult) -> bool:
-    if not result.imported:
-        raise ValueError("only probes read from a results file can be imported")
-    probe_id = _content_id(result.started_at, asdict(result))
-    if connection.execute(select(probe.c.id).where(probe.c.id == probe_id)).first() is not None:
-        return False
+    probe_id = _probe_id(result)
     try:
         with connection.begin_nested():
             add_probe(connection, campaign_id, result, probe_id)
@@ -61,8 +63,16 @@ def _add_probe(connection: Connection, campaign_id: str, result: ProbeResult) ->
     return True
 
 
+def _probe_id(result: ProbeResult) -> str:
+    content = asdict(result)
+    for dated in (content, *content["iterations"]):
+        dated.pop("started_at")
+        dated.pop("finished_at", None)
+    return _content_id(result.started_at, content)
+
+
 def _decision_row(taken: Decision) -> dict[str, Any]:
-    identity = [taken.target, taken.mode.value, taken.decided_at.isoformat()]
+    identity = [taken.target, taken.mode.value, taken.confidence.value, taken.reason]
     return {
         "id": _content_id(taken.decided_at, identity),
         "target": taken.target,
@@ -78,8 +88,16 @@ def _decision_row(taken: Decision) -> dict[str, Any]:
     }
 
 
+def _is_known(connection: Connection, table: Table, row_id: str) -> bool:
+    """Whether a row with the same content is there: the ids then differ in their time at most."""
+    same = table.c.id == row_id
+    if table is not campaign:  # a campaign is one per date
+        same = table.c.imported.is_(True) & table.c.id.like(f"%{row_id[_TIME_CHARS:]}")
+    return connection.execute(select(table.c.id).where(same)).first() is not None
+
+
 def _add(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
-    if connection.execute(select(table.c.id).where(table.c.id == row["id"])).first() is not None:
+    if _is_known(connection, table, row["id"]):
         return False
     try:
         with connection.begin_nested():

@@ -177,20 +177,48 @@ def tally_since(
     )
 
 
-def last_seen(connection: Connection, source: str, signature: str) -> datetime | None:
-    """When ``signature`` last stood in the log, by the records' own times; ``None``: never."""
+def last_seen(connection: Connection, source: str, signature: str) -> dict[str, datetime]:
+    """When ``signature`` last stood in the log, by subject (the model, ``""`` where none is named) and record time."""
     of_source = select(log_source.c.id).where(log_source.c.name == source)
-    tallied = connection.execute(
-        select(func.max(log_tally.c.last_at)).where(
-            log_tally.c.source_id.in_(of_source), log_tally.c.signature == signature
-        )
-    ).scalar_one()
+    tallied = (
+        select(log_tally.c.subject, func.max(log_tally.c.last_at))
+        .where(log_tally.c.source_id.in_(of_source), log_tally.c.signature == signature)
+        .group_by(log_tally.c.subject)
+    )
+    latest: dict[str, datetime] = {subject: at for subject, at in connection.execute(tallied)}  # noqa: C416 - typed
     found = connection.execute(
         select(func.max(func.coalesce(finding.c.seen_at, finding.c.found_at)))
         .join(log_generation, log_generation.c.id == finding.c.generation_id)
         .where(log_generation.c.source_id.in_(of_source), finding.c.signature == signature)
     ).scalar_one()
-    return max((at for at in (tallied, found) if at is not None), default=None)
+    if found is not None:
+        latest[""] = max(found, latest.get("", found))
+    return latest
+
+
+def newest_samples(
+    connection: Connection, source: str, metric: str, since: datetime, limit: int
+) -> tuple[tuple[str, float], ...]:
+    """Row id and value of the newest samples of a metric, at most ``limit`` of those since ``since``, newest first."""
+    happened = func.coalesce(log_sample.c.seen_at, log_sample.c.found_at)
+    rows = connection.execute(
+        select(log_sample.c.id, log_sample.c.value)
+        .join(log_generation, log_generation.c.id == log_sample.c.generation_id)
+        .join(log_source, log_source.c.id == log_generation.c.source_id)
+        # What happened since was found since: the index is on that column.
+        .where(log_source.c.name == source, log_sample.c.metric == metric, log_sample.c.found_at >= since)
+        .where(happened >= since)
+        .order_by(happened.desc(), log_sample.c.start_offset.desc(), log_sample.c.id)
+        .limit(limit)
+    )
+    return tuple((row.id, row.value) for row in rows)
+
+
+def first_scanned(connection: Connection, source: str) -> datetime | None:
+    """When the log was first scanned; ``None``: never."""
+    query = select(log_source.c.first_scanned_at).where(log_source.c.name == source)
+    at: datetime | None = connection.execute(query).scalar_one_or_none()
+    return at
 
 
 def last_scanned(connection: Connection, source: str) -> datetime | None:
@@ -229,6 +257,13 @@ def gaps_since(connection: Connection, since: datetime | None, *, source: str | 
         .order_by(gap.c.found_at, gap.c.id)
     )
     return tuple(Gap(row.generation_id, row.start_offset, row.end_offset, row.reason) for row in rows)
+
+
+def gap_id(connection: Connection, lost: Gap) -> str:
+    """The row of a stored gap."""
+    query = select(gap.c.id).where(gap.c.generation_id == lost.generation, gap.c.start_offset == lost.start_offset)
+    row_id: str = connection.execute(query).scalar_one()
+    return row_id
 
 
 def _is(column: Any, value: str | None) -> ColumnElement[bool] | None:

@@ -19,9 +19,12 @@ from kronos_health.store.errors import CursorMoved
 from kronos_health.store.log_reads import (
     findings_of_scan,
     findings_since,
+    first_scanned,
+    gap_id,
     gaps_since,
     last_scanned,
     last_seen,
+    newest_samples,
     sample_statistics,
     source_states,
     tally_since,
@@ -38,8 +41,9 @@ from kronos_health.store.tables.logs import (
 from kronos_health.store.types import new_id
 
 __all__ = [
-    "WatchedLog", "apply_scan", "findings_of_scan", "findings_since", "gaps_since", "known_generations",
-    "last_scanned", "last_seen", "sample_statistics", "source_states", "tally_since",
+    "WatchedLog", "apply_scan", "findings_of_scan", "findings_since", "first_scanned", "gap_id", "gaps_since",
+    "known_generations", "last_scanned", "last_seen", "newest_samples", "sample_statistics", "source_states",
+    "tally_since",
 ]  # fmt: skip
 
 # A finished generation whose file has not been seen for so long, while scans went on, is not looked for any more.
@@ -211,6 +215,7 @@ def _insert_findings(connection: Connection, scan_id: str, result: ScanResult, n
             "reason": item.reason,
             "record": item.record,
             "truncated": item.truncated,
+            "subject": item.subject,
         }
         for generation_id, item in result.findings
     ]

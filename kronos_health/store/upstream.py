@@ -129,6 +129,20 @@ def _record_revision(connection: Connection, revision: Revision, now: datetime) 
     return is_new and not first_look
 
 
+def release_id(connection: Connection, release: Release) -> str:
+    """The row of a stored release."""
+    table = upstream_release.c
+    query = select(table.id).where(table.package == release.package, table.version == release.version)
+    return str(connection.execute(query).scalar_one())
+
+
+def revision_id(connection: Connection, revision: Revision) -> str:
+    """The row of a stored revision."""
+    table = upstream_commit.c
+    known = (table.repository == revision.repository, table.ref == revision.ref, table.commit == revision.commit)
+    return str(connection.execute(select(table.id).where(*known)).scalar_one())
+
+
 def latest_revision(connection: Connection, repository: str, ref: str) -> Revision | None:
     """The commit that ``ref`` was last seen at; ``None`` if it never was."""
     table = upstream_commit.c
@@ -171,6 +185,11 @@ def open_drifts(connection: Connection) -> tuple[tuple[Drift, datetime], ...]:
 
 def _drift(row: Row[tuple[object, ...]]) -> Drift:
     return Drift(row.where, row.key, row.expected, row.actual, DriftKind(row.kind))
+
+
+def open_drift_ids(connection: Connection) -> dict[tuple[str, str], str]:
+    """The rows of drift that is not cleared, by place and variable."""
+    return {(row.where, row.key): row.id for row in connection.execute(_OPEN_DRIFTS)}
 
 
 def _unreadable(drift: Drift, subjects: set[str]) -> bool:

@@ -9,6 +9,7 @@ SELECT
     f.signature,
     f.severity,
     f.reason,
+    f.subject,
     f.fingerprint,
     coalesce(f.seen_at, f.found_at) AS happened_at,
     CAST(coalesce(f.seen_at, f.found_at) AT TIME ZONE 'UTC' AS date) AS day,

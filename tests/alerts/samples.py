@@ -1,191 +1,344 @@
-"""One realistic observation of each kind of alert, and every message its life can cause."""
+"""What each kind of alert says through its life: real observations of realistic things, through the real recording."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from kronos_health.alerts.messages import compose
-from kronos_health.alerts.policies import policy_for
-from kronos_health.alerts.policy import decide
-from kronos_health.domain.alerts import (
-    Alert,
-    AlertKind,
-    Fact,
-    Message,
-    Observation,
-    ObservationState,
-    TransitionKind,
+from sqlalchemy import create_engine
+
+from kronos_health.alerts.condition import of_channel
+from kronos_health.alerts.messages import from_json
+from kronos_health.alerts.recording import record
+from kronos_health.checks.observations import checker, figures, logs, predictions, probes, revisit, trials, upstream
+from kronos_health.checks.observations.logs import NewFindings
+from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
+from kronos_health.domain.alerts import AlertKind, Fact, Message, Observation, ObservationState, TransitionKind
+from kronos_health.domain.figures import Figure, FigureLabel, FigureSeries, FigureVerdict
+from kronos_health.domain.logs import Gap
+from kronos_health.domain.probes import (
+    CacheState,
+    Counters,
+    Environment,
+    Failure,
+    Frame,
+    Iteration,
+    Memory,
+    Outcome,
+    ProbeResult,
+    ProbeSpec,
+    Regime,
 )
-from kronos_health.domain.logs import Severity
-from kronos_health.settings.models import Alerts
+from kronos_health.domain.revisit import (
+    Confidence,
+    Criterion,
+    CriterionName,
+    CriterionState,
+    Decision,
+    Evidence,
+    Mode,
+    Trial,
+    TrialResult,
+)
+from kronos_health.domain.upstream import Drift, DriftKind, Release, Revision
+from kronos_health.logs.catalogue import load_catalogue
+from kronos_health.settings.models import Settings
+from kronos_health.store import outbox
+from kronos_health.store.types import METADATA
 from tests.alerts.timeline import START
 
-_CRITICAL, _WARNING, _INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
+REUSE_RECORD = """\
+2026-11-23 11:58:40 UTC | 2026-11-23 06:58:40 EST | trade_stock_e2e.py:forecast:2987 ERROR | Kronos prediction failed \
+for ETHUSD
+Traceback (most recent call last):
+  File "/srv/stock-prediction/src/models/kronos_wrapper.py", line 633, in _predict
+    forecast = predictor.predict_batch(frames, stamps)
+  File "/srv/stock-prediction/external/kronos/model/kronos.py", line 492, in generate
+    preds = auto_regressive_inference(self.tokenizer, self.model, x)
+RuntimeError: Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run. Stack trace: \
+File "/srv/stock-prediction/external/kronos/model/kronos.py", line 276, in decode_s1
+    x = self.norm(x)
+  File "/srv/stock-prediction/external/kronos/model/module.py", line 261, in forward
+    return output * self.weight. To prevent overwriting, clone the tensor outside of torch.compile() or call \
+torch.compiler.cudagraph_mark_step_begin() before each model invocation."""
+FAILED_RECORD = """\
+2026-11-23 11:58:40 UTC | 2026-11-23 06:58:40 EST | trade_stock_e2e.py:forecast:2987 ERROR | Kronos prediction failed \
+for BTCUSD
+Traceback (most recent call last):
+  File "/srv/stock-prediction/src/models/kronos_wrapper.py", line 618, in _predict
+    frame = self._prepare(history)
+ValueError: 3 of 256 rows hold no close"""
+LIMIT_RECORD = """\
+W1123 11:58:40.101000 4242 torch/_dynamo/convert_frame.py:1358] [1/8] torch._dynamo hit config.recompile_limit (8)
+W1123 11:58:40.101000 4242 torch/_dynamo/convert_frame.py:1358] [1/8]    function: 'decode_s2' (kronos.py:300)
+W1123 11:58:40.101000 4242 torch/_dynamo/convert_frame.py:1358] [1/8]    last reason: 1/7: tensor 'x' size mismatch \
+at index 1. expected 249, actual 250"""
+RECORDS = {"graph_reuse": REUSE_RECORD, "prediction_failed": FAILED_RECORD, "recompile_limit": LIMIT_RECORD}
+REASONS = {"recompile_limit": ("tensor 'x' size mismatch at index 1. expected 249, actual 250",)}
+SOURCE = "trading"
+SCAN = "0198c1a2-scan"
+WATCHED = {
+    one.name: (one.title, one.next_step, one.severity)
+    for one in load_catalogue().signatures
+    if one.name in RECORDS
+}  # fmt: skip
+Story = list[tuple[float, Observation]]  # hours since the start, and what was seen then
 
-_TRACE = """RuntimeError: Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run.
-Stack trace: File "/srv/trading/external/kronos/model/module.py", line 384, in forward
-    return output * self.weight
-To prevent overwriting, clone the tensor outside of torch.compile() or call cudagraph_mark_step_begin()."""
+
+def found(signature: str, count: int, at: datetime | None = START) -> NewFindings:
+    title, next_step, severity = WATCHED[signature]
+    first = at - timedelta(minutes=4) if at and count > 1 else at
+    return NewFindings(
+        signature, severity, count, title, next_step, first, at, RECORDS[signature], REASONS.get(signature, ()),
+        f"0198c1a2-{signature}",
+    )  # fmt: skip
 
 
-def _bad(
-    kind: AlertKind, key: str, severity: Severity, title: str, summary: str, next_step: str, **values: object
-) -> Observation:
-    return Observation(kind, key, ObservationState.BAD, severity, title, summary, next_step, **values)  # type: ignore[arg-type]
+def seen(signature: str, item: NewFindings | None = None, completed: int = 0, *, readable: bool = True) -> Observation:
+    """What a scan says of one signature: nothing new of it where ``item`` is missing."""
+    (one,) = logs.of_signatures(
+        SOURCE,
+        {signature: WATCHED[signature]},
+        [item] if item else [],
+        readable=readable,
+        completed_since_hit=completed,
+    )
+    return one
 
+
+HIT = seen("graph_reuse", found("graph_reuse", 42, None))
+OK_AGAIN = seen("graph_reuse", completed=20)
+
+_FAILURE = Failure(
+    "RuntimeError",
+    "Error: accessing tensor output of CUDAGraphs that has been overwritten by a subsequent run.",
+    Frame("/srv/stock-prediction/external/kronos/model/module.py", 261, "forward", "return output * self.weight"),
+    REUSE_RECORD[REUSE_RECORD.index("Traceback") :],
+)
+_H200 = Environment(
+    "fingerprint", "cuda", "3.12.11", "2.13.0", "13.0", "3.6.0", "580.95", "NVIDIA H200", "trader-1", "8a1f2c3d4e5f",
+    None, "float32", "base", "cuda_event", 1,
+)  # fmt: skip
+
+
+def result(outcome: Outcome, passed: int = 0, reason: str | None = None) -> ProbeResult:
+    good = Iteration(
+        0, Outcome.PASSED, START, 1.0, Regime.SATURATED, CacheState.WARM, 0, None, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0,
+        Memory(), Counters(),
+    )  # fmt: skip
+    failure = _FAILURE if outcome is Outcome.GRAPH_REUSE else None
+    return ProbeResult(
+        ProbeSpec("kronos", "compiled"), outcome, START, START, _H200, (good,) * passed, failure, skipped_reason=reason
+    )
+
+
+def variant(outcome: Outcome, passed: int = 0) -> Observation:
+    one = probes.of_variant("0199-probe", result(outcome, passed), passed_before=True)
+    assert one is not None
+    return one
+
+
+def decision(mode: Mode) -> Decision:
+    proposed = mode is Mode.COMPILED
+    state, value = (CriterionState.MET, "5 of 5") if proposed else (CriterionState.NOT_MET, "0 of 5")
+    criteria = tuple(
+        Criterion(
+            name, "compiled_clone", state, value, "5 of 5 on CUDA", f"{value} fresh processes passed on CUDA.",
+            (Evidence("probe", "0199-probe", True, "NVIDIA H200"),),
+        )
+        for name in (CriterionName.COMPILED_ITERATIONS,)
+    )  # fmt: skip
+    told = (
+        "COMPILED (compiled_clone), confidence HIGH: 60 of 60 fresh processes passed on CUDA and forecasts are not "
+        "worse than eager's, 2.10 times as fast as eager."
+        if proposed
+        else "EAGER, confidence VERY HIGH: every compiled variant breaks on CUDA and eager passes."
+    )
+    return Decision(
+        "kronos", START, mode, "compiled_clone" if proposed else None, Confidence.HIGH, told,
+        "60 of 60 fresh processes passed on CUDA." if proposed else "Every compiled variant breaks on CUDA.",
+        "kronos-health report  # the evidence; a person switches production's .env.compile",
+        criteria, (), START,
+    )  # fmt: skip
+
+
+def decided(mode: Mode, index: int) -> Observation:
+    return tuple(revisit.of_decision(decision(mode), "0199-decision"))[index]
+
+
+_DRIFTS = (
+    Drift("file .env.compile", "KRONOS_COMPILE", "not 1", "1", DriftKind.FORBIDDEN),
+    Drift("file .env.compile", "TOTO_DISABLE_COMPILE", "1", None, DriftKind.MISSING),
+)
+_ROWS = {(one.where, one.key): f"0199-{one.key}" for one in _DRIFTS}
+
+
+def drift(*drifts: Drift) -> Observation:
+    (one,) = upstream.of_drift(["file .env.compile"], drifts, {}, _ROWS)
+    return one
+
+
+DRIFT = drift(*_DRIFTS)
+_LATENCY = Metric("kronos_inference_ms", "Inference time of Kronos", "ms", 3000, 5000)
+
+
+def bounds(samples: RecentSamples | None) -> Observation:
+    recent = {_LATENCY.name: samples} if samples else {}
+    (one,) = predictions.of_bounds(SOURCE, (_LATENCY,), recent, readable=True, scan_id=SCAN)
+    return one
+
+
+def silence(last: dict[str, datetime], at: datetime, cadence: float | None = None) -> Observation:
+    known = Silence(last, START - timedelta(days=30), cadence, 96.0)
+    return predictions.of_silence(SOURCE, known, at, readable=True, scan_id=SCAN)
+
+
+def figure(what: Figure, *verdicts: FigureVerdict) -> Observation:
+    series = FigureSeries("kronos", "eager", "production", "saturated", "f" * 64, "cuda", what)
+    return tuple(figures.of_series(series, verdicts))[-1]
+
+
+def _judged(hours: float, value: float, label: FigureLabel, reference: float | None = None) -> FigureVerdict:
+    told = {
+        FigureLabel.REGRESSION: "+20.0% against the median of 30, the second in a row",
+        FigureLabel.IMPROVEMENT: "-30.0% against the median of 30, the second in a row",
+    }.get(label, "+0.2% against the median of 30")
+    at = START + timedelta(hours=hours)
+    return FigureVerdict("0199-probe", at, value, label, told, 30, 2250.0, 2137.0, 2363.0, reference)
+
+
+_LAST = {"Kronos": START - timedelta(days=5), "Toto": START - timedelta(days=4, hours=1)}
+_SLOW = RecentSamples(20, 7400.0, 6120.5, 9120.0, "0198c1a2-sample")
+_BUSY = "the GPU has 1,024 MiB free, and probe.min_free_gpu_mb asks for 4,096"
+_COMMIT = Revision(
+    "kronos", "4f1c2ab" + "0" * 33, START, "Clone the output of RMSNorm", "origin/master", contained=False
+)
+_KILLED = "/srv/stock-prediction/logs/trade_stock_e2e.log: permission denied. Let the checker's user read it."
+_WEEK = (Fact("Scanned", "812 MiB of logs in 1 source"), Fact("Findings", "0 in the last seven days"))
+DAY = 24.0
+
+_TRIAL = Trial(
+    "kronos", "torch=2.15.0", TrialResult.FIXED_WITH_OPT_IN, "compiled_whole_step",
+    "With torch 2.15.0, compiled_whole_step passes on CUDA (compiled: 0 of 5, graph_reuse; compiled_whole_step: "
+    "5 in a row).",
+    variants=(("compiled", "0 of 5, graph_reuse"), ("compiled_whole_step", "5 in a row")),
+    in_production="0 of 5, graph_reuse",
+    evidence=(Evidence("probe", "0199-8", True, ""), Evidence("probe", "0199-9", True, "")),
+)  # fmt: skip
+
+STORIES: dict[str, Story] = {
+    "graph_reuse": [
+        (0, seen("graph_reuse", found("graph_reuse", 42))),
+        (2, seen("graph_reuse", found("graph_reuse", 5, START + timedelta(hours=2)))),
+        (2 + DAY, seen("graph_reuse", completed=0)),
+        (3 + DAY, OK_AGAIN),
+    ],
+    "compiled_broken": [
+        (0, variant(Outcome.GRAPH_REUSE)),
+        (2 + DAY, variant(Outcome.GRAPH_REUSE)),
+        (3 + DAY, variant(Outcome.PASSED, passed=5)),
+    ],
+    "criterion_met": [(0, decided(Mode.COMPILED, 0)), (3 + DAY, decided(Mode.EAGER, 0))],
+    "all_criteria_met": [(0, decided(Mode.COMPILED, 1)), (3 + DAY, decided(Mode.EAGER, 1))],
+    "torch_release": [(0, upstream.of_release(Release("torch", "2.15.0"), ("kronos",), "0199-release"))],
+    "kronos_updated": [(0, upstream.of_revision(_COMMIT, "8a1f2c3d4e5f6789", ("kronos",), "0199-commit"))],
+    "kronos_updated.only_listed": [
+        (0, upstream.of_revision(replace(_COMMIT, subject="", committed_at=None), None, ("kronos",), "0199-commit"))
+    ],
+    "kronos_updated.checked_out": [
+        (0, upstream.of_revision(replace(_COMMIT, ref="HEAD"), _COMMIT.commit, ("kronos",), "0199-commit"))
+    ],
+    "candidate_tried": [(0, trials.of_trial(_TRIAL))],
+    "settings_drift": [(0, DRIFT), (2 + DAY, DRIFT), (3 + DAY, drift())],
+    "predictions_out_of_bounds": [
+        (0, bounds(_SLOW)),
+        (2 + DAY, bounds(None)),
+        (3 + DAY, bounds(replace(_SLOW, median=3687.0))),
+        (5 + DAY, bounds(replace(_SLOW, median=3687.0))),
+    ],
+    "no_predictions": [
+        (0, silence(_LAST, START)),
+        (2 + DAY, silence(_LAST, START + timedelta(hours=26))),
+        (3 + DAY, silence({"Toto": START + timedelta(hours=27)}, START + timedelta(hours=27))),
+    ],
+    "no_predictions.with_cadence": [(0, silence({"Toto": START, "Kronos": _LAST["Kronos"]}, START, 86_400.0))],
+    "log_errors": [
+        (0, seen("recompile_limit", found("recompile_limit", 3))),
+        (2, seen("recompile_limit", found("recompile_limit", 1, START + timedelta(hours=2)))),
+        (2 + DAY, seen("recompile_limit", readable=False)),
+        (3 + DAY, seen("recompile_limit")),
+        (5 + DAY, seen("recompile_limit")),
+    ],
+    "log_errors.prediction_failed": [(0, seen("prediction_failed", found("prediction_failed", 1)))],
+    "log_gap": [
+        (0, logs.of_gap(SOURCE, Gap("0198-generation", 48_211, 13_050_000, "trading.log.3 was removed."), "0199-gap"))
+    ],
+    "log_history": [
+        (
+            0,
+            logs.of_history(
+                SOURCE, [found("graph_reuse", 7), found("prediction_failed", 1)], 48_211, START, SCAN
+            ),
+        )
+    ],
+    "log_history.clean": [(0, logs.of_history(SOURCE, [], 1, START, SCAN))],
+    "figure_regression": [
+        (0, figure(Figure.STEADY_LATENCY, _judged(0, 2700, FigureLabel.REGRESSION, 2250.0))),
+        (8 * DAY, figure(Figure.STEADY_LATENCY, _judged(8 * DAY, 2710, FigureLabel.STEADY, 2250.0))),
+        (9 * DAY, figure(Figure.STEADY_LATENCY, _judged(9 * DAY, 2255, FigureLabel.STEADY))),
+    ],
+    "figure_improved": [
+        (
+            0,
+            figure(
+                Figure.STEADY_LATENCY,
+                _judged(-24, 1580, FigureLabel.SUSPICIOUS),
+                _judged(0, 1575, FigureLabel.IMPROVEMENT),
+            ),
+        )
+    ],
+    "checker_unhealthy": [
+        (0, logs.of_readability(SOURCE, _KILLED, 1, SCAN)),
+        (2 + DAY, logs.of_readability(SOURCE, _KILLED, 1, SCAN)),
+        (3 + DAY, logs.of_readability(SOURCE, None, 0, SCAN)),
+    ],
+    "checker_unhealthy.settings": [
+        (0, upstream.of_settings("file .env.compile", ["file .env.compile: /srv/.env.compile: No such file"])),
+        (1, upstream.of_settings("file .env.compile", [])),
+    ],
+    "checker_unhealthy.run": [(0, checker.of_run("scan", SOURCE, True, "0199-run", START - timedelta(hours=7)))],
+    "checker_unhealthy.probe": [(0, probes.of_probing("0199-probe", result(Outcome.SKIPPED, reason=_BUSY)))],
+    "checker_unhealthy.channel": [
+        (0, of_channel("slack", ObservationState.BAD, "invalid_auth. Put a new token into slack.token."))
+    ],
+    "digest": [(0, checker.of_week(START, [decision(Mode.EAGER).sentence], _WEEK, 1, ["0199-decision"]))],
+}  # fmt: skip
 
 OBSERVATIONS: dict[AlertKind, Observation] = {
-    one.kind: one
-    for one in (
-        _bad(
-            AlertKind.GRAPH_REUSE, "trading", _CRITICAL, "CUDA graph outputs reused in trading",
-            "Production runs a compiled model although the decision is EAGER.",
-            "kronos-health verify", occurrences=42, excerpt=_TRACE, evidence=("finding:0198-1", "finding:0198-2"),
-            facts=(Fact("Source", "trading"), Fact("First line", "1,204"), Fact("Frame", "module.py:384 in forward")),
-        ),
-        _bad(
-            AlertKind.COMPILED_BROKEN, "kronos/compiled", _CRITICAL, "kronos/compiled is broken again",
-            "It passed on 2026-11-16 and fails now: graph_reuse in 5 of 5 iterations.",
-            "kronos-health probe --target kronos --variant compiled", excerpt=_TRACE, evidence=("probe:0199-7",),
-            facts=(Fact("torch", "2.13.0"), Fact("GPU", "NVIDIA H200")),
-        ),
-        _bad(
-            AlertKind.CRITERION_MET, "3/kronos/compiled_clone", _INFO, "Criterion 3 is met by kronos/compiled_clone",
-            "5 of 5 compiled iterations passed.", "kronos-health status", evidence=("criterion_evaluation:0199-3",),
-            facts=(Fact("Value", "5 of 5"), Fact("Threshold", "5 of 5")),
-        ),
-        _bad(
-            AlertKind.ALL_CRITERIA_MET, "kronos/compiled_clone", _INFO, "COMPILED can be proposed: compiled_clone",
-            "Criteria 3 and 4 hold on production's GPU. Nothing was changed: a person decides.",
-            "kronos-health report", evidence=("decision:0199-4",),
-            facts=(Fact("Speed-up", "2.1"), Fact("Confidence", "high")),
-        ),
-        _bad(
-            AlertKind.TORCH_RELEASE, "2.14.0", _INFO, "torch 2.14.0 is out",
-            "Production has 2.13.0. A probe with the new release tells whether compiled works.",
-            "kronos-health probe --variant all --candidate torch=2.14.0", facts=(Fact("Installed", "2.13.0"),),
-        ),
-        _bad(
-            AlertKind.KRONOS_UPDATED, "4f1c2ab", _INFO, "Kronos has 3 new commits",
-            "model/module.py changed: RMSNorm.forward, the failing frame of the baseline.",
-            "kronos-health probe --variant all --candidate kronos=4f1c2ab01234", evidence=("upstream_commit:0199-9",),
-            facts=(Fact("Newest", "4f1c2ab Clone the output of RMSNorm"),),
-        ),
-        _bad(
-            AlertKind.CANDIDATE_TRIED, "kronos/torch=2.15.0/fixed with opt-in compiled_whole_step", _INFO,
-            "Compiled kronos with torch 2.15.0: fixed with opt-in compiled_whole_step",
-            "With torch 2.15.0, compiled_whole_step passes on CUDA (compiled: 0 of 5, graph_reuse; "
-            "compiled_whole_step: 5 in a row).",
-            "kronos-health probe --target kronos --variant all --candidate torch=2.15.0 --no-production",
-            facts=(
-                Fact("Verdict", "fixed with opt-in compiled_whole_step"), Fact("Candidate", "torch=2.15.0"),
-                Fact("compiled", "0 of 5, graph_reuse"), Fact("compiled_whole_step", "5 in a row"),
-                Fact("In production's environment", "0 of 5, graph_reuse"),
-            ),
-            evidence=("probe:0199-8", "probe:0199-9"),
-        ),
-        _bad(
-            AlertKind.SETTINGS_DRIFT, ".env.compile:KRONOS_COMPILE", _WARNING, "KRONOS_COMPILE=1 is set",
-            "The decision is EAGER, and .env.compile compiles Kronos.",
-            "sed -i '/^KRONOS_COMPILE=/d' .env.compile && kronos-health watch",
-            facts=(Fact("Expected", "not 1"), Fact("Found", "1")), evidence=("settings_drift:0199-2",),
-        ),
-        _bad(
-            AlertKind.PREDICTIONS_OUT_OF_BOUNDS, "kronos_inference_ms", _WARNING, "Kronos is slower than expected",
-            "The median of the last 200 predictions is 7,400 ms.", "kronos-health verify", occurrences=118,
-            facts=(Fact("Expected", "3,000 to 5,000 ms"), Fact("Median", "7,400 ms"), Fact("p95", "9,120 ms")),
-        ),
-        _bad(
-            AlertKind.NO_PREDICTIONS, "trading", _CRITICAL, "No predictions in trading",
-            "Neither Kronos nor Toto has completed a prediction for 45 min.", "kronos-health scan --source trading",
-            facts=(Fact("Last prediction", "2026-11-23 11:15 UTC"), Fact("Cadence", "15 min")),
-        ),
-        _bad(
-            AlertKind.LOG_ERRORS, "trading/recompile_limit", _WARNING, "Recompile limit reached in trading",
-            "torch._dynamo falls back to eager for the function it names.", "kronos-health verify", occurrences=3,
-            excerpt="W1123 12:00:00 torch/_dynamo/convert_frame.py:1358] torch._dynamo hit config.recompile_limit (8)",
-            evidence=("finding:0199-5",),
-        ),
-        _bad(
-            AlertKind.LOG_GAP, "trading", _WARNING, "Part of the log trading vanished unread",
-            "It was rotated away before it was read: what happened in it is unknown.",
-            "kronos-health scan --source trading", facts=(Fact("Missing", "12.4 MiB"), Fact("File", "trading.log.3")),
-            evidence=("gap:0199-6",),
-        ),
-        _bad(
-            AlertKind.LOG_HISTORY, "trading", _INFO, "First reading of trading: what its history holds",
-            "Nobody was paged for what is past.", "kronos-health verify",
-            facts=(Fact("graph_reuse", "12, last 2025-10-29"), Fact("predictions", "48,211"), Fact("Read", "1.2 GiB")),
-        ),
-        _bad(
-            AlertKind.FIGURE_REGRESSION, "kronos/eager/production/saturated/cuda/steady_latency", _WARNING,
-            "kronos eager on CUDA: steady latency is 20% above its level",
-            "2,700 ms where 2,250 ms were usual: +20.0% against the median of 30, the second in a row.",
-            "kronos-health query figure_trend --param target=kronos --param variant=eager "
-            "--param figure=steady_latency", evidence=("probe:0199-8",),
-            facts=(Fact("Now", "2,700 ms"), Fact("Before", "2,250 ms"),
-                   Fact("Bounds now", "2,137 ms to 2,363 ms, from 30 probes")),
-        ),
-        _bad(
-            AlertKind.FIGURE_IMPROVED, "0199-9/peak_memory", _INFO,
-            "kronos compiled_clone on CUDA: peak memory fell by 30%",
-            "620 MiB where 886 MiB were usual: -30.0% against the median of 30, the second in a row. "
-            "From here on it is held against the new level.",
-            "kronos-health query figure_trend --param target=kronos --param variant=compiled_clone "
-            "--param figure=peak_memory", evidence=("probe:0199-9",),
-            facts=(Fact("Now", "620 MiB"), Fact("Before", "886 MiB")),
-        ),
-        _bad(
-            AlertKind.CHECKER_UNHEALTHY, "source/trading", _WARNING, "The log trading cannot be read",
-            "/srv/trading/logs/trade.log: permission denied. Its alerts are frozen, none is resolved.",
-            "sudo setfacl -m u:airflow:r /srv/trading/logs/trade.log && kronos-health scan --source trading",
-        ),
-        _bad(
-            AlertKind.DIGEST, "2026-W47", _INFO, "Still watching: week 47",
-            "Production follows the decision EAGER. 0 findings.", "kronos-health status",
-            facts=(Fact("Scanned", "812 MiB"), Fact("Probes", "14"), Fact("Predictions", "3,920")),
-        ),
-    )
+    kind: STORIES[kind.value][0][1] for kind in AlertKind
 }  # fmt: skip
 
 
-HIT = OBSERVATIONS[AlertKind.GRAPH_REUSE]
-OK_AGAIN = replace(HIT, state=ObservationState.GOOD, positives=20, summary="20 predictions completed since.")
-DRIFT = OBSERVATIONS[AlertKind.SETTINGS_DRIFT]
-
-
-def life(kind: AlertKind) -> Iterator[Message]:
-    """Every message the alert's policy can say, in order: driven through the policy, not made by hand."""
-    observation, policy = OBSERVATIONS[kind], policy_for(kind, Alerts())
-    good = replace(
-        observation, state=ObservationState.GOOD, positives=20, occurrences=0, excerpt=None, evidence=(), facts=(),
-        title="All is well", summary="It has not been seen again.",
-    )  # fmt: skip
-    day = 24.0
-    story = [
-        (0.0, observation),
-        (2.0, replace(observation, occurrences=5)),
-        (2.0 + day, replace(observation, occurrences=0)),
-    ]
-    story += [(3.0 + day, good), (5.0 + day, good)]
-    alert: Alert | None = None
-    for hours, seen in story:
-        decision = decide(alert, seen, policy, START + timedelta(hours=hours))
-        for step in decision.transitions:
-            if step.announce:
-                yield compose(seen, step, alert, decision.next, observation.title, observation.severity)
-        alert = decision.next
+def told(story: Story) -> Iterator[Message]:
+    """Every message of a story, in order: what the outbox holds after the real recording of it."""
+    engine = create_engine("sqlite://")
+    METADATA.create_all(engine)
+    with engine.begin() as connection:
+        for hours, observation in story:
+            record(connection, [observation], Settings(), START + timedelta(hours=hours))
+        rows = sorted(outbox.recent(connection, 1_000), key=lambda row: (row.episode, row.sequence))
+    engine.dispose()
+    yield from (from_json(row.message) for row in rows)
 
 
 def every_message() -> dict[str, Message]:
     """All messages by the name of their golden file."""
-    return {f"{kind.value}.{message.transition.value}": message for kind in AlertKind for message in life(kind)}
+    return {f"{name}.{one.transition.value}": one for name, story in STORIES.items() for one in told(story)}
 
 
 def message(
     kind: AlertKind = AlertKind.GRAPH_REUSE, transition: TransitionKind = TransitionKind.FIRED, **values: object
 ) -> Message:
-    found = next(one for one in life(kind) if one.transition is transition)
-    return replace(found, **values)  # type: ignore[arg-type]
+    one = next(one for one in told(STORIES[kind.value]) if one.transition is transition)
+    return replace(one, **values)  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ class DescribeAGoodDay:
         summary = desk.deliver()
         assert (summary.sent, summary.waiting, summary.failed) == (1, 0, 0)
         (message,) = slack.messages
-        assert message["text"] == "🔴 CUDA graph outputs reused in trading"
+        assert message["text"] == f"🔴 {HIT.title}"
         assert message["metadata"]["event_payload"]["id"] == desk.rows()[0].id == message["client_msg_id"]
         assert desk.deliver().sent == 0
 
@@ -118,8 +118,8 @@ class DescribeTheConsole:
         assert slack.calls == []
         assert desk.states("console") == ["sent", "sent"]
         printed = desk.console.getvalue()
-        assert "🔴 CUDA graph outputs reused in trading\n" in printed
-        assert "Next step: kronos-health verify\n" in printed
+        assert f"🔴 {HIT.title}\n" in printed
+        assert "Next step: kronos-health watch  # " in printed
 
     def it_shows_log_text_as_it_is(self, sqlite_engine: Engine, slack: SlackServer) -> None:
         desk = desk_for(sqlite_engine, slack, channels=("console",))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kronos_health.alerts.messages import EXCERPT_LIMIT, compose, from_json, to_json
 from kronos_health.alerts.plain import plain_text
 from kronos_health.alerts.slack.render import SlackPayload, fit, render, render_plain
-from kronos_health.alerts.text import clean, duration, shorten
+from kronos_health.alerts.text import clean, duration, shorten, without_middle
 from kronos_health.domain.alerts import Alert, AlertKind, AlertState, Fact, Message, Transition, TransitionKind
 from kronos_health.domain.logs import Severity
 from tests.alerts.samples import OBSERVATIONS, message
@@ -62,15 +62,16 @@ def it_holds_for_any_text(text: str) -> None:
 def it_bounds_a_record_of_one_megabyte_and_counts_what_is_cut() -> None:
     started = time.monotonic()
     said = _said("short", excerpt="x" * 1_000_000)
-    assert said.excerpt == "x" * EXCERPT_LIMIT
-    assert said.excerpt_cut == 1_000_000 - EXCERPT_LIMIT
+    assert said.excerpt is not None
+    assert len(said.excerpt) <= EXCERPT_LIMIT
+    assert said.excerpt_cut == 1_000_000 - said.excerpt.count("x")
     assert len(to_json(said)) < 100_000
     payload = render(said)
     _check(payload)
     shown = next(text for text in _texts(payload) if text.startswith("```xxx"))
-    left_out = 1_000_000 - shown.count("x")
-    assert any(f"{left_out:,} characters of this excerpt left out" in text for text in _texts(payload))
-    assert "998,000 characters left out" in plain_text(said)
+    plain = "\n".join(line for line in plain_text(said).splitlines() if line.startswith("  | "))
+    for text in (shown, plain):
+        assert f"… {1_000_000 - text.count('x'):,} characters left out …" in text
     _check(render(_said("short", excerpt="<&@x://" * 150_000)))
     assert time.monotonic() - started < 1
 
@@ -114,3 +115,22 @@ def _texts(payload: SlackPayload) -> list[str]:
             holders = [block.get("text"), *block.get("fields", ()), *block.get("elements", ())]
             texts += [holder["text"] for holder in holders if holder]
     return texts
+
+
+def it_keeps_both_ends_of_a_long_record() -> None:
+    """What happened stands at its beginning, where it happened at its end."""
+    record = "RuntimeError: overwritten\n" + "  a frame of torch\n" * 400 + "    return output * self.weight"
+    shown, left_out = without_middle(record, 1_000)
+    assert len(shown) <= 1_000
+    assert shown.startswith("RuntimeError: overwritten\n")
+    assert shown.endswith("\n    return output * self.weight")
+    kept = [line for line in shown.splitlines() if "left out" not in line]
+    assert all(line in record.splitlines() for line in kept), "whole lines are kept"
+    assert left_out == len(record) - sum(len(line) + 1 for line in kept) + 1
+
+
+@given(st.text(max_size=400), st.integers(0, 200))
+def it_never_makes_a_text_longer_than_asked_for(text: str, limit: int) -> None:
+    shown, left_out = without_middle(text, max(limit, 60))
+    assert len(shown) <= max(limit, 60)
+    assert bool(left_out) == (shown != text)

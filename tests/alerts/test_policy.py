@@ -171,6 +171,66 @@ class DescribeReplays:
         assert story.alert.occurrences == 2
 
 
+def _inhibited(policy: AlertPolicy, looks: str) -> Timeline:
+    """A story of one look a minute: ``b``, ``g``, ``u``, in capitals while another alert says it too."""
+    story, states = Timeline(policy), {state.value[0]: state for state in ObservationState}
+    for minute, letter in enumerate(looks):
+        other = "graph_reuse:prod" if letter.isupper() else None
+        story.see(minute, look(states[letter.lower()]), other)
+    return story
+
+
+class DescribeInhibition:
+    AT_ONCE = AlertPolicy(remind_seconds=60, update_seconds=60)
+    LINGERING = AlertPolicy(keep_firing_seconds=120, remind_seconds=None, update_seconds=None)
+
+    @pytest.mark.parametrize(
+        ("policy", "looks", "state", "said"),
+        [
+            (AT_ONCE, "B", AlertState.FIRING, []),
+            (AT_ONCE, "BBB", AlertState.FIRING, []),  # no update and no reminder either
+            (AT_ONCE, "BU", AlertState.FIRING, []),
+            (AT_ONCE, "BG", AlertState.OK, []),  # nobody was told that it fired: nobody is told that it is over
+            (AT_ONCE, "Bg", AlertState.OK, []),
+            (AT_ONCE, "Bu", AlertState.FIRING, []),  # what cannot be seen now is no news
+            (AT_ONCE, "Bub", AlertState.FIRING, [(FIRED, 1, 1)]),
+            (AT_ONCE, "BBb", AlertState.FIRING, [(FIRED, 1, 1)]),  # still bad when the other is over
+            (AT_ONCE, "Bbg", AlertState.OK, [(FIRED, 1, 1), (RESOLVED, 1, 2)]),
+            (AT_ONCE, "bBB", AlertState.FIRING, [(FIRED, 1, 1)]),  # said before the other fired: no reminders now
+            (AT_ONCE, "bBG", AlertState.OK, [(FIRED, 1, 1), (RESOLVED, 1, 2)]),  # but its end, for who was told
+            (AT_ONCE, "BGb", AlertState.FIRING, [(FIRED, 2, 1)]),  # unsaid episodes count all the same
+            (LINGERING, "BGggg", AlertState.OK, []),
+            (LINGERING, "BGb", AlertState.FIRING, [(FIRED, 1, 1)]),  # bad again while recovering
+            (LINGERING, "Bg", AlertState.RECOVERING, []),
+            (AlertPolicy(for_seconds=60), "BB", AlertState.FIRING, []),
+            (AlertPolicy(one_off=True), "B", AlertState.OK, [(NOTICE, 1, 1)]),  # news is no symptom of anything
+        ],
+    )
+    def it_says_nothing_that_another_alert_says(
+        self, policy: AlertPolicy, looks: str, state: AlertState, said: list[tuple[TransitionKind, int, int]]
+    ) -> None:
+        story = _inhibited(policy, looks)
+        assert (story.state, story.said) == (state, said)
+
+    def it_records_why_a_step_was_not_sent(self) -> None:
+        story = _inhibited(self.AT_ONCE, "BG")
+        reasons = [step.reason for decision in story.decisions for step in decision.transitions]
+        assert story.steps == [FIRED, RESOLVED]
+        assert reasons == [
+            "bad: fires at once (seen once); not sent: graph_reuse:prod is open and says it",
+            "good: resolved; not sent: nobody was told that it fired",
+        ]
+
+    @pytest.mark.parametrize("looks", ["bgbubbg", "bbbgggb", "ubugu"])
+    def it_changes_no_state(self, looks: str) -> None:
+        for policy in (self.AT_ONCE, self.LINGERING, AlertPolicy(for_seconds=60)):
+            free, inhibited = _inhibited(policy, looks), _inhibited(policy, looks.upper())
+            steps = [[step for step in story.steps if step not in (UPDATED, REMINDED)] for story in (free, inhibited)]
+            assert free.state is inhibited.state
+            assert steps[0] == steps[1]
+            assert inhibited.said == []
+
+
 class DescribeNotices:
     NEWS = policy_for(AlertKind.TORCH_RELEASE, Alerts())
 
@@ -202,6 +262,7 @@ def it_has_a_policy_for_every_kind() -> None:
         AlertKind.TORCH_RELEASE,
         AlertKind.KRONOS_UPDATED,
         AlertKind.CANDIDATE_TRIED,
+        AlertKind.LOG_GAP,
         AlertKind.LOG_HISTORY,
         AlertKind.FIGURE_IMPROVED,
         AlertKind.DIGEST,

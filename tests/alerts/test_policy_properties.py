@@ -31,18 +31,19 @@ _looks = st.builds(
     observed_at=st.one_of(st.none(), st.integers(-5000, 5000).map(lambda seconds: START + timedelta(seconds=seconds))),
 )
 _stories = st.lists(st.tuples(_jumps, _looks), max_size=40)
+_others = st.lists(st.sampled_from([None, None, "another"]), min_size=40, max_size=40)
 _ANY = settings(max_examples=150, deadline=None)
 
 Told = list[tuple[Alert, Observation, Alert, list[tuple[TransitionKind, int, int]]]]
 
 
-def _tell(policy: AlertPolicy, story: list[tuple[int, Observation]]) -> Told:
-    """(before, observation, after, announced) of every look."""
+def _tell(policy: AlertPolicy, story: list[tuple[int, Observation]], others: list[str | None] | None = None) -> Told:
+    """(before, observation, after, announced) of every look; ``others`` says when another alert says it too."""
     now, alert, told = START, look(ObservationState.GOOD), []
     held: Alert | None = None
-    for jump, observation in story:
+    for (jump, observation), other in zip(story, others or [None] * len(story), strict=False):
         now += timedelta(seconds=jump)
-        decision = decide(held, observation, policy, now)
+        decision = decide(held, observation, policy, now, other)
         before = held or Alert(alert.fingerprint, alert.kind, alert.key, AlertState.OK)
         announced = [(step.kind, step.episode, step.sequence) for step in decision.transitions if step.announce]
         told.append((before, observation, decision.next, announced))
@@ -61,11 +62,13 @@ def it_never_changes_state_on_unknown(policy: AlertPolicy, story: list[tuple[int
 
 
 @_ANY
-@given(_policies, _stories)
-def it_alternates_between_fired_and_resolved(policy: AlertPolicy, story: list[tuple[int, Observation]]) -> None:
+@given(_policies, _stories, _others)
+def it_alternates_between_fired_and_resolved(
+    policy: AlertPolicy, story: list[tuple[int, Observation]], others: list[str | None]
+) -> None:
     ends = [
         kind
-        for *_rest, announced in _tell(policy, story)
+        for *_rest, announced in _tell(policy, story, others)
         for kind, _, _ in announced
         if kind in (TransitionKind.FIRED, TransitionKind.RESOLVED)
     ]
@@ -75,16 +78,33 @@ def it_alternates_between_fired_and_resolved(policy: AlertPolicy, story: list[tu
 
 
 @_ANY
-@given(_policies, _stories)
-def it_numbers_messages_without_gap_or_repetition(policy: AlertPolicy, story: list[tuple[int, Observation]]) -> None:
-    expected_episode, expected_sequence = 0, 0
-    for *_rest, announced in _tell(policy, story):
+@given(_policies, _stories, _others)
+def it_numbers_messages_without_gap_or_repetition(
+    policy: AlertPolicy, story: list[tuple[int, Observation]], others: list[str | None]
+) -> None:
+    last_episode, last_sequence = 0, 0
+    for *_rest, announced in _tell(policy, story, others):
         assert len(announced) <= 1
         for kind, episode, sequence in announced:
             if kind in (TransitionKind.FIRED, TransitionKind.NOTICE):
-                expected_episode, expected_sequence = expected_episode + 1, 0
-            expected_sequence += 1
-            assert (episode, sequence) == (expected_episode, expected_sequence)
+                assert episode > last_episode  # episodes that another alert spoke for are left out
+                last_episode, last_sequence = episode, 0
+            last_sequence += 1
+            assert (episode, sequence) == (last_episode, last_sequence)
+
+
+@_ANY
+@given(_policies, _stories, _others)
+def it_takes_the_same_states_whether_it_may_speak_or_not(
+    policy: AlertPolicy, story: list[tuple[int, Observation]], others: list[str | None]
+) -> None:
+    free, inhibited = _tell(policy, story), _tell(policy, story, others)
+    assert [(told[2].state, told[2].episode) for told in free] == [
+        (told[2].state, told[2].episode) for told in inhibited
+    ]
+    for (*_rest, announced), other in zip(inhibited, others, strict=False):
+        if other and not policy.one_off:
+            assert all(kind is TransitionKind.RESOLVED for kind, _, _ in announced)
 
 
 @_ANY

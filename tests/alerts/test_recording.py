@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from kronos_health.alerts.messages import from_json
+from kronos_health.alerts.messages import from_json, headline
 from kronos_health.alerts.recording import RecordedAlerts, record
 from kronos_health.domain.alerts import (
     AlertKind,
     AlertState,
+    Fact,
     Observation,
     ObservationState,
     TransitionKind,
@@ -23,7 +24,7 @@ from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
 from kronos_health.store import outbox
 from kronos_health.store.database import reading, writing
-from tests.alerts.samples import DRIFT, HIT, OBSERVATIONS, OK_AGAIN
+from tests.alerts.samples import DRIFT, HIT, OBSERVATIONS, OK_AGAIN, found, seen
 
 CONSOLE = Settings()
 BOTH = Settings.model_validate(
@@ -89,7 +90,11 @@ def it_carries_the_state_from_run_to_run(engine: Engine, now: datetime) -> None:
     assert recorded.fingerprints(TransitionKind.RESOLVED) == (HIT.fingerprint,)
     resolved = from_json(_queue(engine)[-1].message)
     assert (resolved.title, resolved.duration_seconds, resolved.since) == (HIT.title, 600.0, now)
-    assert resolved.summary == "20 predictions completed since."
+    # What was wrong, with its evidence, is said again; what to do about it is not.
+    assert "What was seen: Only compiled code can raise this" in resolved.summary
+    assert Fact("Predictions completed since", "20") in resolved.facts
+    assert (resolved.excerpt, resolved.evidence) == (HIT.excerpt, HIT.evidence)
+    assert "# nothing to do" in resolved.next_step
 
 
 def it_needs_no_row_for_what_was_always_fine(engine: Engine, now: datetime) -> None:
@@ -103,6 +108,40 @@ def it_remembers_that_something_could_not_be_seen(engine: Engine, now: datetime)
     with reading(engine) as connection:
         (stored,) = store.open_alerts(connection, list(AlertState))
     assert (stored.alert.state, stored.alert.unknown_since) == (AlertState.OK, now)
+
+
+def it_leaves_unsaid_what_an_open_alert_says_too(engine: Engine, now: datetime) -> None:
+    symptom = seen("recompile_limit", found("recompile_limit", 3, None))
+    assert symptom.inhibitors == (HIT.fingerprint,)
+    assert _record(engine, now, HIT, symptom).queued == 1
+    with reading(engine) as connection:
+        (step,) = store.transitions(connection, symptom.fingerprint)
+        assert len(store.open_alerts(connection)) == 2
+    assert (step.kind, step.announce) == (TransitionKind.FIRED, False)
+    assert "not sent: graph_reuse:trading is open and says it" in step.reason
+    # The cause is over and the symptom is not: now it is news of its own.
+    _record(engine, now + timedelta(hours=1), OK_AGAIN, symptom)
+    assert {(row.fingerprint, row.kind) for row in _queue(engine)} == {
+        (HIT.fingerprint, TransitionKind.FIRED),
+        (HIT.fingerprint, TransitionKind.RESOLVED),
+        (symptom.fingerprint, TransitionKind.FIRED),
+    }
+
+
+def it_does_not_let_an_alert_nobody_was_told_of_speak_for_another(engine: Engine, now: datetime) -> None:
+    middle = replace(DRIFT, key="middle", inhibitors=(HIT.fingerprint,))
+    last = replace(DRIFT, key="last", inhibitors=(middle.fingerprint,))
+    recorded = _record(engine, now, HIT, middle, last)
+    assert [decision.transitions[0].announce for decision in recorded.decisions] == [True, False, True]
+
+
+def it_says_the_same_evidence_in_every_message_of_an_episode(engine: Engine, now: datetime) -> None:
+    for hours, look in ((0, HIT), (25, replace(HIT, state=ObservationState.UNKNOWN, excerpt=None, evidence=()))):
+        _record(engine, now + timedelta(hours=hours), look)
+    fired, reminded = (from_json(row.message) for row in _queue(engine))
+    assert (reminded.excerpt, reminded.evidence, reminded.facts) == (fired.excerpt, fired.evidence, fired.facts)
+    assert reminded.seen is ObservationState.UNKNOWN
+    assert "Still so" not in headline(reminded)
 
 
 def it_says_a_notice_once_however_often_it_is_seen(engine: Engine, now: datetime) -> None:

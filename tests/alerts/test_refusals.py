@@ -24,7 +24,7 @@ class DescribeRefusals:
         assert desk.deliver().sent == 1
         (message,) = slack.messages
         assert message["attachments"] == []
-        assert "Next step: kronos-health verify" in message["text"]
+        assert "Next step: kronos-health watch" in message["text"]
         assert desk.rows()[0].plain
 
     def it_gives_up_what_is_refused_in_plain_words_too_and_tells_the_console(
@@ -35,7 +35,7 @@ class DescribeRefusals:
         summary = desk.deliver()
         assert (summary.dead, summary.sent, summary.waiting) == (1, 2, 0)
         assert sorted(desk.states()) == ["dead", "sent"]
-        assert "CUDA graph outputs reused" in desk.console.getvalue()
+        assert HIT.title in desk.console.getvalue()
 
     def it_lets_an_episode_go_on_after_a_dead_message(self, desk: Desk, slack: SlackServer) -> None:
         slack.misbehave("chat.postMessage", says("invalid_blocks"), says("invalid_blocks"))
@@ -102,7 +102,7 @@ class DescribeARefusedChannel:
         assert not channel_enable(desk.engine, "slack", desk.settings, desk.clock.now)
         desk.deliver()
         texts = [message["text"] for message in slack.messages]
-        assert texts[0] == "🔴 CUDA graph outputs reused in trading"
+        assert texts[0] == f"🔴 {HIT.title}"
         assert texts[1].startswith("✅ Fired and resolved after")
         assert desk.console.getvalue().count(HIT.title) == 1
 

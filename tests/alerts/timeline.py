@@ -43,8 +43,8 @@ class Timeline:
     def unknown(self, minute: float) -> Timeline:
         return self.see(minute, look(ObservationState.UNKNOWN))
 
-    def see(self, minute: float, observation: Observation) -> Timeline:
-        decision = decide(self.alert, observation, self.policy, START + timedelta(minutes=minute))
+    def see(self, minute: float, observation: Observation, inhibited_by: str | None = None) -> Timeline:
+        decision = decide(self.alert, observation, self.policy, START + timedelta(minutes=minute), inhibited_by)
         self.decisions.append(decision)
         self.alert = decision.next
         return self

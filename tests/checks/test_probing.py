@@ -46,6 +46,7 @@ def it_stores_eager_and_rehearsal_compares_and_decides_eager(make_context: MakeC
         choose=lambda specs: tuple(s for s in specs if s.variant == "eager" or s.kind is ProbeKind.REHEARSED),
     )
     assert [record.outcome for record in summary.probes] == [Outcome.PASSED, Outcome.GRAPH_REUSE]
+    assert summary.comparisons == (), "a rehearsal forecasts nothing to compare"
     rehearsal = summary.probes[1]
     assert rehearsal.failure is not None
     assert rehearsal.failure.frame is not None

@@ -28,6 +28,12 @@ File "model/module.py", line 265, in forward
 torch.compiler.cudagraph_mark_step_begin() before each model invocation.
 """
 DONE = "{stamp}trade_stock_e2e.py:predict:88 INFO | Kronos prediction completed in 3.5 s\n"
+SLOW = "{stamp}trade_stock_e2e.py:predict:88 INFO | Kronos prediction completed in 9.0 s\n"
+FAILED = "{stamp}trade_stock_e2e.py:main:3043 ERROR | Kronos forecast failed: 3 rows hold no close\n"
+SKIPPED = (
+    "{stamp}torch/_inductor/cudagraph_utils.py:1 WARNING | skipping cudagraphs due to mutated inputs (1 instances)\n"
+)
+LIMIT = "{stamp}torch/_dynamo/convert_frame.py:1358 WARNING | torch._dynamo hit config.recompile_limit (8)\n"
 PATTERNS = {
     "prediction_completed": r"(?P<subject>Kronos|Toto) prediction completed",
     "kronos_inference_ms": r"Kronos prediction completed in (?P<value>[\d.]+) (?P<unit>s)",
@@ -71,7 +77,122 @@ def it_tells_history_in_one_message(make_context: MakeContext, rows: Rows, log: 
     assert done.findings_by_signature["graph_reuse"] == 3
     messages = rows("SELECT kind, fingerprint, message FROM outbox")
     assert [row["kind"] for row in messages] == ["notice"]
-    assert "graph_reuse ×3" in json.loads(messages[0]["message"])["summary"]
+    message = json.loads(messages[0]["message"])
+    told = {fact["label"]: fact["value"] for fact in message["facts"]}
+    assert told["CUDA graph outputs were overwritten by a subsequent run"].startswith("3 times, last 2026-11-23")
+    assert told["Frame"] == "return output * self.weight (model/module.py:265, in forward)"
+    assert message["occurrences"] == 6  # the same records also say that predictions failed
+    assert [row.partition(":")[0] for row in message["evidence"]] == ["log_scan", "finding", "finding"]
+
+
+def it_says_one_thing_of_one_incident_however_many_signatures_it_has(
+    make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any], clock: Clock
+) -> None:
+    context = make_context(**settings)
+    log.quiet_line()
+    scan(context, "trade")
+    log.write(REUSE, SKIPPED, LIMIT, REUSE)
+    log.quiet_line()
+    for _again in range(3):
+        clock.move(minutes=5)
+        scan(context, "trade")
+    assert rows("SELECT fingerprint, kind FROM outbox WHERE kind <> 'notice'") == [
+        {"fingerprint": "graph_reuse:trade", "kind": "fired"}
+    ]
+    unsaid = rows("SELECT fingerprint, reason FROM alert_transition WHERE kind = 'fired' AND announced = false")
+    assert {row["fingerprint"] for row in unsaid} == {
+        "log_errors:trade/cudagraph_skipped", "log_errors:trade/prediction_failed", "log_errors:trade/recompile_limit",
+    }  # fmt: skip
+    assert all("graph_reuse:trade is open and says it" in row["reason"] for row in unsaid)
+
+    log.write(FAILED)  # another failure, whose record says nothing of graphs
+    log.quiet_line()
+    clock.move(minutes=5)
+    scan(context, "trade")
+    said = rows("SELECT fingerprint FROM outbox WHERE kind = 'fired' AND fingerprint LIKE 'log_errors%'")
+    assert said == [{"fingerprint": "log_errors:trade/prediction_failed"}]
+
+
+def it_pages_nobody_for_one_slow_prediction(
+    make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any], clock: Clock
+) -> None:
+    context = make_context(**settings)
+    ask = "SELECT kind, message FROM outbox WHERE fingerprint LIKE 'predictions_out_of_bounds%' ORDER BY sequence"
+    log.write(*[DONE] * 6)
+    log.quiet_line()
+    scan(context, "trade")
+    log.write(SLOW)
+    log.quiet_line()
+    scan(context, "trade")
+    assert rows(ask) == []
+
+    log.write(*[SLOW] * 12)  # most of the newest twenty now
+    log.quiet_line()
+    clock.move(minutes=5)
+    scan(context, "trade")
+    (fired,) = rows(ask)
+    assert "The median of the last 19 predictions that logged it is 9,000 ms" in fired["message"]
+
+    clock.move(hours=25)  # nobody can say that it is still so
+    log.quiet_line()
+    scan(context, "trade")
+    _fired, reminded = rows(ask)
+    assert json.loads(reminded["message"])["seen"] == "unknown"
+    assert "No line has carried this number since" in reminded["message"]
+
+
+def it_tells_of_silence_without_any_setting(
+    make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any], clock: Clock
+) -> None:
+    context = make_context(**settings)
+    log.write(DONE)
+    log.quiet_line()
+    scan(context, "trade")
+    for hours in (95, 2):
+        assert rows("SELECT kind FROM outbox WHERE fingerprint = 'no_predictions:trade'") == []
+        clock.move(hours=hours)
+        log.quiet_line()
+        scan(context, "trade")
+    assert rows("SELECT kind FROM outbox WHERE fingerprint = 'no_predictions:trade'") == [{"kind": "fired"}]
+    log.write(DONE.replace("{stamp}", f"{clock.now:%Y-%m-%d %H:%M:%S} UTC | "))
+    log.quiet_line()
+    scan(context, "trade")
+    kinds = rows("SELECT kind FROM outbox WHERE fingerprint = 'no_predictions:trade' ORDER BY sequence")
+    assert [row["kind"] for row in kinds] == ["fired", "resolved"]
+
+
+def it_hears_kronos_fall_silent_while_toto_talks(
+    make_context: MakeContext, rows: Rows, log: Log, clock: Clock, settings: dict[str, Any]
+) -> None:
+    sources = {"trade": {"path": str(log.path), "cadence_seconds": 3600}}
+    context = make_context(**{**settings, "sources": sources})
+    log.write(DONE)
+    log.quiet_line()
+    scan(context, "trade")
+    clock.move(hours=2)
+    log.write(f"{clock.now:%Y-%m-%d %H:%M:%S} UTC | x.py:1 INFO | Toto prediction completed in 0.5 s\n")
+    log.quiet_line()
+    scan(context, "trade")
+    (fired,) = rows("SELECT message FROM outbox WHERE fingerprint = 'no_predictions:trade'")
+    assert "(Kronos is silent)" in fired["message"]
+
+
+def it_tells_of_a_gap_once_and_never_of_its_end(
+    make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any], clock: Clock
+) -> None:
+    context = make_context(**settings)
+    log.quiet_line()
+    scan(context, "trade")
+    log.path.write_text("another file altogether\n")
+    for hours in (1, 31, 31):
+        clock.move(hours=hours)
+        log.quiet_line()
+        scan(context, "trade")
+    messages = rows("SELECT kind, message FROM outbox WHERE fingerprint LIKE 'log_gap%'")
+    assert [row["kind"] for row in messages] == ["notice"]
+    (gap,) = rows("SELECT id FROM gap")
+    assert json.loads(messages[0]["message"])["evidence"] == [f"gap:{gap['id']}"]
+    assert rows("SELECT state FROM alert WHERE kind = 'log_gap'") == [{"state": "ok"}]
 
 
 def it_sends_one_message_for_a_burst_and_resolves_on_completed_predictions_only(

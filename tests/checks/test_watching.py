@@ -61,8 +61,42 @@ def it_freezes_drift_while_the_file_cannot_be_read(
     file.unlink()
     clock.move(minutes=5)
     summary = watch(context)
-    assert any(".env.compile" in unknown.reason for unknown in summary.unknowns)
+    assert any(".env.compile" in unknown.reason for unknown in summary.unseen)
     assert rows("SELECT state FROM alert WHERE kind = 'settings_drift'") == [{"state": "firing"}]
+
+
+def it_tells_once_that_production_settings_cannot_be_read(
+    make_context: MakeContext, rows: Rows, clock: Clock, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env.compile"
+    context = make_context(production={"env_file": file})
+    ask = "SELECT kind, message FROM outbox WHERE fingerprint = 'checker_unhealthy:settings/file .env.compile'"
+    for _again in range(2):
+        clock.move(minutes=5)
+        (unseen,) = watch(context).unseen
+        assert "No such file" in unseen.reason
+    (fired,) = rows(ask)
+    assert str(file) in fired["message"]
+    assert rows("SELECT verdict FROM heartbeat WHERE \"check\" = 'watch'") == [{"verdict": "attention"}] * 2
+    file.write_text(FOLLOWS)
+    clock.move(minutes=5)
+    assert watch(context).unseen == ()
+    assert [row["kind"] for row in rows(ask + " ORDER BY sequence")] == ["fired", "resolved"]
+
+
+def it_does_not_call_a_missing_network_a_check_not_made(make_context: MakeContext) -> None:
+    summary = watch(make_context())
+    assert [unknown.subject for unknown in summary.unknowns] == ["torch"]
+    assert summary.unseen == ()
+
+
+def it_proves_drift_and_news_with_their_rows(make_context: MakeContext, rows: Rows, tmp_path: Path) -> None:
+    file = tmp_path / ".env.compile"
+    file.write_text("export TOTO_DISABLE_COMPILE=0\nexport ADD_LATEST=1\n")
+    watch(make_context(production={"env_file": file}))
+    (drift,) = rows("SELECT id FROM settings_drift")
+    (message,) = rows("SELECT message FROM outbox WHERE fingerprint LIKE 'settings_drift%'")
+    assert f"settings_drift:{drift['id']}" in message["message"]
 
 
 def it_says_since_when_releases_are_unknown(make_context: MakeContext, rows: Rows, clock: Clock) -> None:
@@ -108,3 +142,6 @@ def it_tells_of_a_new_kronos_commit_once(make_context: MakeContext, rows: Rows, 
         watch(context)
     (message,) = rows("SELECT message FROM outbox WHERE fingerprint LIKE 'kronos_updated%'")
     assert "Clone outputs of decode_s1" in message["message"]
+    newest = rows("SELECT id FROM upstream_commit WHERE subject = 'Clone outputs of decode_s1'")
+    assert f"upstream_commit:{newest[0]['id']}" in message["message"]
+    assert "--candidate kronos=origin/" in message["message"]

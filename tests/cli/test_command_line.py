@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -142,12 +143,79 @@ def it_refuses_a_results_file_that_is_none(run: Run, tmp_path: Path) -> None:
     assert "results.json" in said.err
 
 
+RESULTS = {
+    "results": {
+        name: {"mae_list": [1.0] * 5, "time_list": [time] * 5, "memory_mean": 300.0}
+        for name, time in (("eager", 200.0), ("compiled", 100.0))
+    },
+    "decision": "COMPILED",
+}
+
+
+def it_imports_a_decision_as_a_record_and_decides_for_itself(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "kronos_benchmark_results.json"
+    path.write_text(json.dumps(RESULTS))
+    said = run("db", "import", path.name, "--recorded", "2025-11-02")
+    assert said.status == 0
+    imported, decided = said.out.strip().splitlines()
+    assert imported.endswith("2 probes and 1 decision imported, as recorded on 2025-11-02.")
+    assert decided.startswith("EAGER")
+    status = run("status").out
+    assert "kronos: EAGER" in status
+    assert "COMPILED" not in status
+    path.touch()
+    assert "already imported" in run("db", "import", path.name).out
+    rows = json.loads(run("query", "current_decisions", "--format", "json").out)
+    assert [(row["mode"], row["imported"]) for row in rows if row["target"] == "kronos"] == [("EAGER", False)]
+
+
+def it_shows_an_imported_decision_about_another_model_as_a_record(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(RESULTS))
+    said = run("db", "import", path.name, "--target", "other", "--recorded", "2025-11-02")
+    assert "other is not configured, so nothing is decided about it" in said.out
+    assert "other: COMPILED, recorded by the team on 2025-11-02, not checked since." in run("status").out
+    said = run("db", "import", path.name, "--recorded", "2125-11-02")
+    assert said.status == 2
+    assert "lies in the future" in said.err
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def it_ends_in_good_order_when_it_is_asked_to(run: Run, tmp_path: Path, number: signal.Signals, status: int) -> None:
+    run("db", "upgrade")
+    command = subprocess.Popen(
+        [sys.executable, "-c", WAITING, "revisit"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"}, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a runner in the background ignores it
+    )  # fmt: skip
+    assert command.stdout is not None
+    assert command.stdout.readline() == "waiting\n"
+    command.send_signal(number)
+    _out, err = command.communicate(timeout=60)
+    assert command.returncode == status
+    assert err.startswith("interrupted; what was finished is stored.")
+    assert "Traceback" not in err
+
+
+# The real program, but for a decision that takes its time.
+WAITING = """
+import time
+from kronos_health.checks import revisiting
+from kronos_health.cli import main
+def wait(*_):
+    print("waiting", flush=True)
+    time.sleep(60)
+revisiting.revisit = wait
+main()
+"""
+
+
 def it_names_an_interpreter_without_torch_and_stores_the_outcome(run: Run, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
     (tmp_path / "kronos_health.toml").write_text(f'[targets.kronos]\ninterpreter = "{bare}/bin/python"\n')
     said = run("probe", "--variant", "eager", "--iterations", "1")
-    assert said.status == 1
+    assert said.status == 2
     assert "torch" in said.out
     rows = json.loads(run("query", "probe_history", "--format", "json").out)
     assert [row["outcome"] for row in rows] == ["worker_error"]
@@ -268,3 +336,15 @@ def it_names_a_target_that_has_no_ladder(run: Run) -> None:
     said = run("ladder", "--target", "kronso")
     assert said.status == 2
     assert "there is no target 'kronso'. Did you mean kronos?" in said.err
+
+
+def it_says_that_production_settings_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "kronos_health.toml").write_text('[production]\nenv_file = ".env.compile"\n')
+    nowhere = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
+    run("db", "upgrade")
+    assert run("watch", **nowhere).status == 2
+    (tmp_path / ".env.compile").write_text("export TOTO_DISABLE_COMPILE=1\nexport ADD_LATEST=1\n")
+    # No network is a plain "unknown", never a failure of the run.
+    assert run("watch", **nowhere).status == 0
+    (tmp_path / ".env.compile").write_text("export TOTO_DISABLE_COMPILE=0\n")
+    assert run("watch", **nowhere).status == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, delete, update
@@ -13,6 +13,7 @@ from kronos_health.settings.models import Bounds
 from kronos_health.store.tables import METADATA
 from kronos_health.store.tables.alerts import alert
 from kronos_health.store.tables.probes import iteration, probe
+from kronos_health.store.tables.upstream import deployment
 
 
 def section(text: str, title: str) -> str:
@@ -94,6 +95,31 @@ def it_says_plainly_what_an_empty_history_does_not_hold(connection: Connection, 
     assert "Not weighed yet." in text
     assert text.count("**unknown**") == 4
     assert section(text, "What wants attention").strip() == "Nothing."
+
+
+def it_names_a_bad_check_among_what_wants_attention(connection: Connection, now: datetime) -> None:
+    wants = section(write_report(connection, now), "What wants attention")
+    assert "- outputs overwritten by a subsequent run: 4, last 2026-11-20 " in wants
+    assert "- CUDA graph errors: 14, last " in wants
+    connection.execute(delete(alert))
+    slow = section(write_report(connection, now, bounds=Bounds(kronos_inference_ms=(100, 200))), "What wants attention")
+    assert "- Kronos inference times: 80 of 80 outside 100 to 200 ms, median 3,300 ms, last " in slow
+
+
+def it_measures_since_the_deployment_or_the_first_scan_where_a_week_holds_nothing(
+    connection: Connection, now: datetime
+) -> None:
+    expected = "Expected production performance against measured"
+    assert "said in the last 7 days." in section(write_report(connection, now), expected)
+    later = section(write_report(connection, now + timedelta(days=60)), expected)
+    assert "said since the deployment of 2026-11-20 10:00 UTC; none in the last 7 days." in later
+    assert "| 80 | as expected |" in later
+    connection.execute(delete(deployment))
+    ever = section(write_report(connection, now + timedelta(days=60)), expected)
+    assert "said since the first scan; none in the last 7 days." in ever
+    assert "| 168 | as expected |" in ever
+    nothing = section(write_report(connection, now, sources=["another"]), expected)
+    assert "| Kronos inference time | about 3 s | 3,000 to 5,000 ms | no log line carried it | 0 | unknown |" in nothing
 
 
 def it_lets_nothing_from_outside_become_markup(connection: Connection, now: datetime) -> None:

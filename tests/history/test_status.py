@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from rich.console import Console
 from sqlalchemy import Connection, delete, insert, update
 
@@ -15,6 +16,7 @@ from kronos_health.history.report import write_report
 from kronos_health.history.screen import render_status
 from kronos_health.history.status import build_status
 from kronos_health.store.tables import METADATA
+from kronos_health.store.tables.alerts import heartbeat
 from kronos_health.store.tables.figures import figure_watch
 from kronos_health.store.tables.logs import finding, log_source
 from kronos_health.store.tables.probes import environment, probe
@@ -79,10 +81,37 @@ class DescribeTheView:
 
 
 class DescribeTheScreen:
-    def it_fits_on_one_screen(self, connection: Connection, now: datetime) -> None:
-        lines = screen(connection, now).splitlines()
-        assert len(lines) <= 45
-        assert max(len(line) for line in lines) <= 100
+    @pytest.mark.parametrize(("width", "height"), [(80, 46), (100, 42), (120, 42)])
+    def it_fits_on_one_screen(self, connection: Connection, now: datetime, width: int, height: int) -> None:
+        lines = screen(connection, now, width).splitlines()
+        assert len(lines) <= height
+        assert max(len(line) for line in lines) <= width
+
+    def it_breaks_no_row_of_figures_on_eighty_columns(self, connection: Connection, now: datetime) -> None:
+        lines = screen(connection, now, 80).splitlines()
+        assert f"  {MENDED}" in lines, "a long name stands above its figures"
+        (eager,) = (line for line in lines if "36,160 ± 1,883" in line)
+        assert eager.split() == ["eager", "passed", "5/5", "36,160", "±", "1,883", "3,081", "±", "1,671", "–", "336"]
+
+    def it_says_what_a_criterion_found_and_never_what_it_needs_in_half_a_sentence(
+        self, connection: Connection, now: datetime
+    ) -> None:
+        assert "3 N of N compiled iterations        not met  compiled: 0 of 5" in screen(connection, now)
+        assert "needs" not in screen(connection, now)
+
+    def it_says_once_why_times_may_be_disturbed(self, connection: Connection, now: datetime) -> None:
+        busy = "other programs used 57% of the processors during iteration"
+        connection.execute(update(probe).where(probe.c.imported.is_(False)).values(noise=f"{busy} 1\n{busy} 2"))
+        text = screen(connection, now)
+        assert text.count(f"~ noisy: {busy} 1, and 1 more reason") == 1
+        assert "–~" not in text
+        assert "– ~" not in text
+
+    def it_lets_no_log_speak_for_another(self, connection: Connection, now: datetime) -> None:
+        for subject, verdict, at in (("other", "attention", now - timedelta(hours=2)), ("fine", "ok", now)):
+            values = {"id": new_id(), "check": "scan", "subject": subject, "started_at": at, "finished_at": at}
+            connection.execute(insert(heartbeat).values(**values, verdict=verdict, message="permission denied"))
+        assert "scan other 2 h ago attention: permission denied" in screen(connection, now)
 
     def it_says_the_verdict_why_and_what_next(self, connection: Connection, now: datetime) -> None:
         text = screen(connection, now)
@@ -111,12 +140,14 @@ class DescribeTheScreen:
         text = screen(connection, now)
         for line in (
             "trade_stock_e2e read 60 min ago, 2 KiB still unread, 1 gap lost unread",
-            "graph_reuse ×4 in 7 days, last 3 days ago",
+            "in 7 days, last 60 min ago: graph_reuse ×4, cudagraph_skipped ×21",
             "kronos unknown since 2026-11-22 09:00 UTC: git fetch: could not resolve host",
             "file .env.compile: KRONOS_COMPILE is 1, expected not 1, 3 days",
-            "CUDA graph outputs reused in <trade_stock_e2e>: firing for 2 days, ×4",
+            "firing 2 days, ×4: CUDA graph outputs reused in <trade_stock_e2e>",
             "slack: 0 sent, 1 waiting for 2 days, 1 given up, OFF: invalid_auth",
             "watch 60 min ago not finished",
+            "probe kronos 60 min ago attention",
+            "Well      console: 2 sent · 1 check ok, the last 60 min ago",
         ):
             assert line in text
 
@@ -130,7 +161,10 @@ class DescribeTheScreen:
     def it_says_that_an_imported_decision_was_not_checked_since(self, connection: Connection, now: datetime) -> None:
         connection.execute(delete(decision).where(decision.c.imported.is_(False)))
         text = screen(connection, now)
-        assert "the team's own decision of 2025-10-30; not checked since" in text
+        assert "recorded by the team on 2025-10-30; not checked since" in text
+        connection.execute(delete(probe).where(probe.c.imported.is_(False)))
+        told = [line for line in screen(connection, now).splitlines() if "kronos" in line]
+        assert told[0].startswith("kronos: EAGER, recorded by the team on 2025-10-30, not checked since. compiled surv")
 
     def it_never_calls_an_unreadable_log_clean(self, connection: Connection, now: datetime) -> None:
         connection.execute(delete(finding))
@@ -146,7 +180,7 @@ class DescribeTheScreen:
         connection.execute(delete(settings_drift))
         assert "Settings  not looked at: unknown" in screen(connection, now)
         connection.execute(insert(upstream_look).values(subject="file .env.compile", last_ok_at=now))
-        assert "Settings  follow the decision" in screen(connection, now)
+        assert "settings follow the decision" in screen(connection, now)
         connection.execute(
             update(upstream_look)
             .where(upstream_look.c.subject == "file .env.compile")
@@ -240,4 +274,4 @@ def it_does_not_call_a_log_clean_whose_failures_are_older_than_the_window(
     console = Console(width=120, color_system=None, legacy_windows=False)
     with console.capture() as capture:
         console.print(render_status(later))
-    assert "before that graph_reuse ×" in capture.get()
+    assert "none in 7 days; before that, last 60 days ago: graph_reuse ×4" in capture.get()

@@ -25,8 +25,9 @@ from kronos_health.domain.probes import (
     ProbeRecord,
     Regime,
 )
+from kronos_health.history import words
 from kronos_health.history.benchmark import benchmark_verdict
-from kronos_health.history.facts import DeploymentCheckFacts
+from kronos_health.history.facts import DeploymentCheckFacts, SourceCount
 from kronos_health.history.tables import (
     benchmark_table,
     file_report_table,
@@ -88,8 +89,8 @@ def compared(accuracy: AccuracyState) -> Comparison:
     return Comparison("id-eager", "id-compiled", 20, accuracy, "as told", 0.0, 0.01, 0.05, 1.01, 1.5, 1.2)
 
 
-def printed(renderable: Any) -> str:
-    console = Console(width=140, color_system=None)
+def printed(renderable: Any, width: int = 140) -> str:
+    console = Console(width=width, color_system=None)
     with console.capture() as capture:
         console.print(renderable)
     return capture.get()
@@ -149,7 +150,8 @@ class DescribeTheBenchmarksDecision:
     def it_prints_the_table_what_failed_and_the_decision(self) -> None:
         text = printed(benchmark_table([EAGER, broken(), REHEARSED]))
         assert "36,000 ± 900" in text
-        assert "3,000 ± 100 ms" in text
+        assert "Time, ms" in text
+        assert "3,000 ± 100" in text
         assert "compiled (rehearsal)" in text
         assert "0/5 successful" in text
         assert text.count("compiled fails at return output * self.weight (external/kronos/model/module.py:265)") == 1
@@ -161,8 +163,9 @@ class DescribeProbes:
         skipped = probe("x", outcome=Outcome.SKIPPED, passed=0, figures=ProbeFigures(), environment=None)
         skipped = replace(skipped, skipped_reason="GPU is busy", candidate="torch=2.15.0")
         text = printed(probe_table([EAGER, broken(), REHEARSED, skipped], [compared(AccuracyState.VOID)]))
-        assert "kronos: eager" in text
-        assert "on CUDA" in text
+        assert text.splitlines()[0].split()[:3] == ["kronos", "Outcome", "Passed"]
+        assert "eager, CUDA" in text
+        assert "compiled, rehearsal" in text
         assert "compiled: RuntimeError at return output * self.weight (external/kronos/model/module.py:265)" in text
         assert "overwritten by a subsequent run." in text
         assert "\nmore" not in text
@@ -178,8 +181,66 @@ class DescribeProbes:
         text = printed(probe_table([broken(iterations=iterations)]))
         assert "compiled: passes with 3 warm-up calls, fails with 2" in text
 
+    def it_names_the_target_where_there_are_several(self) -> None:
+        text = printed(probe_table([EAGER, replace(EAGER, target="toto")]))
+        assert "kronos: eager, CUDA" in text
+        assert "toto: eager, CUDA" in text
+
+    def it_says_once_why_times_may_be_disturbed(self) -> None:
+        busy = tuple(f"other programs used 57% of the processors during iteration {number}" for number in (1, 2))
+        text = printed(probe_table([replace(EAGER, noise=busy), replace(EAGER, noise=busy[:1]), EAGER]))
+        assert text.count("3,000 ± 100 ~") == 2
+        assert "~ noisy: other programs used 57% of the processors during iteration 1, and 1 more reason" in text
+        assert text.count("noisy") == 1
+        assert "noisy" not in printed(probe_table([EAGER, broken()]))
+        assert "~" in printed(benchmark_table([replace(EAGER, noise=busy), broken()]))
+
+    def it_breaks_no_figure_on_eighty_columns(self) -> None:
+        shaky = replace(EAGER.figures, latency_mean_ms=181.2, latency_std_ms=71.44)
+        named = replace(EAGER, variant="compiled_static_rope_mark_step", figures=shaky)
+        for table in (probe_table([named, broken(), REHEARSED]), benchmark_table([EAGER, named, broken(), REHEARSED])):
+            console = Console(width=80, color_system=None)
+            with console.capture() as capture:
+                console.print(table)
+            text = capture.get()
+            assert "181 ± 71" in text
+            assert "36,000 ± 900" in text
+            assert max(map(len, text.splitlines())) <= 80
+        assert "compiled_static_rope_mark_step, CUDA\n" in printed(probe_table([named]), 80)
+
+
+class DescribeFigures:
+    @pytest.mark.parametrize(
+        ("mean", "deviation", "told"),
+        [
+            (335.4, 32.36, "335 ± 32"),
+            (1.5, 0.5, "1.50 ± 0.50"),
+            (181.2, 71.44, "181 ± 71"),
+            (36159.7, 1883.1, "36,160 ± 1,883"),
+            (12.34, 2, "12.3 ± 2.0"),
+            (0, 0.25, "0.0000 ± 0.2500"),
+            (3, None, "3"),
+            (2.5, None, "2.50"),
+            (None, 1, "–"),
+            (float("inf"), 1, "inf"),
+        ],
+    )
+    def it_gives_a_deviation_the_decimals_of_its_mean(
+        self, mean: float | None, deviation: float | None, told: str
+    ) -> None:
+        assert words.plus_minus(mean, deviation) == told
+
 
 class DescribeVerification:
+    def it_gives_each_logs_share_and_says_when_values_out_of_bounds_are_bad(self) -> None:
+        shares = (SourceCount("kronos", "good", 9, 1), SourceCount("spare", "unknown", 0, 0))
+        slow = DeploymentCheckFacts(4, "Kronos inference times are normal", "good", 9, 1, AT, AT, 3400.0, AT, shares)
+        text = printed(verification_table([slow]), 80)
+        assert max(map(len, text.splitlines())) <= 80
+        (spare,) = (line.split() for line in text.splitlines() if "spare" in line)
+        assert spare == ["spare", "unknown", "0", "0"]
+        assert "4: bad when the median is out of bounds, or more than one value and a quarter of" in text
+
     def it_shows_states_counts_and_times(self) -> None:
         checks = (
             DeploymentCheckFacts(1, "no CUDA graph errors", "bad", 3, 3, AT, AT, None, AT),

@@ -120,7 +120,7 @@ def it_cuts_a_record_at_its_caps_and_says_so(watched: Watched) -> None:
     watched.write(line("dump") + "  more\n" * 50 + reuse("one"))
     result = watched.scan()
     assert result.counts.truncated == 2
-    assert "2 records were longer than logs.max_record_bytes or logs.max_record_lines" in result.notes[0]
+    assert "Records longer than logs.max_record_bytes or logs.max_record_lines were cut (2)" in result.notes[0]
     assert watched.found() == ["one"]
 
 
@@ -139,9 +139,7 @@ def it_replaces_what_is_not_in_its_encoding_and_says_which_setting_helps(watched
     result = watched.scan()
     assert result.problem is None
     assert result.counts.undecodable == 1
-    assert result.notes == (
-        "1 bytes are not utf-8; they were replaced. Set sources.trade.encoding to what the program writes.",
-    )
+    assert result.notes == ("1 byte is not utf-8 and replaced. Set sources.trade.encoding to what the program writes.",)
     assert watched.found() == ["one"]
 
 

@@ -40,7 +40,7 @@ class DescribeDocuments:
         links = _LINK.findall(document.read_text(encoding="utf-8"))
         assert [link for link in links if not (document.parent / link).exists()] == []
 
-    @documents
+    @pytest.mark.parametrize("document", [*DOCUMENTS, *ROOT.glob("dags/*.py")], ids=lambda path: path.name)
     def it_names_commands_that_exist(self, document: Path) -> None:
         named = {f"{group}{command}" for group, command in _COMMAND.findall(_code(document))}
         assert named - _commands() == set()

@@ -94,6 +94,8 @@ def it_takes_a_stated_decision_and_computes_what_is_not_stated(tmp_path: Path) -
     (decision,) = baseline.decisions
     assert (decision.target, decision.mode, decision.variant) == ("toto", Mode.COMPILED, "compiled")
     assert decision.confidence is Confidence.LOW
+    assert decision.evidence_at is None, "nobody looked at the criteria"
+    assert decision.sentence == f"toto runs COMPILED, recorded by the team on {baseline.recorded_at:%Y-%m-%d}."
     assert baseline.recorded_at == datetime.fromtimestamp(path.stat().st_mtime, UTC).replace(microsecond=0)
 
 

@@ -169,6 +169,12 @@ def it_ends_the_child_when_the_listener_fails(tmp_path: Path) -> None:
     assert gone(wait_for_pids(tmp_path / "pids", 1))
 
 
+def it_says_that_the_guard_was_killed(tmp_path: Path) -> None:
+    end = run(tmp_path, "os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)")
+    assert (end.guard_signal, end.exit_status, end.signal) == ("SIGKILL", None, None)
+    assert run(tmp_path, "sys.exit(0)").guard_signal is None
+
+
 def it_leaves_no_descriptor_open(tmp_path: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     run(tmp_path, "pass")

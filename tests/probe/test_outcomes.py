@@ -94,6 +94,12 @@ def growing(mb: float) -> Transcript:
 CUDA_GRAPHS = Counters(2, 2, 2, cudagraph_recordings=2, cudagraph_replays=6)
 
 CASES: list[tuple[str, Case, Outcome, str]] = [
+    (
+        "a guard that somebody killed",
+        case(unfinished(phase="compile"), replace(GOOD_END, exit_status=None, guard_signal="SIGKILL")),
+        Outcome.WORKER_ERROR,
+        "the guard process was ended by SIGKILL from outside, and the child with it, while compiling",
+    ),
     ("a compiled child that did it all", case(), Outcome.PASSED, ""),
     ("an eager child, of which no counters are asked", case(said(counters=None), compiled=False), Outcome.PASSED, ""),
     (

@@ -86,8 +86,16 @@ def it_takes_groups_of_variants() -> None:
     assert len({spec.variant for spec in specs}) == len(specs) > 10
 
 
+def it_brings_an_eager_arm_for_what_is_compiled_to_be_compared_with() -> None:
+    arms = [(spec.variant, spec.kind) for spec in plan(SETTINGS, on_cpu, variants=["compiled"])]
+    assert arms == [("eager", MEASURED), ("compiled", MEASURED), ("compiled", REHEARSED)]
+    alone = plan(SETTINGS, on_cpu, variants=["compiled"], with_eager=False)
+    assert [spec.variant for spec in alone] == ["compiled", "compiled"]
+    assert [spec.variant for spec in plan(SETTINGS, on_cuda, variants=["eager"])] == ["eager"]
+
+
 def it_takes_a_recipe_of_the_users_own() -> None:
-    (spec,) = plan(SETTINGS, on_cuda, variants=["our.recipes:compiled_twice"])
+    (spec,) = plan(SETTINGS, on_cuda, variants=["our.recipes:compiled_twice"], with_eager=False)
     assert spec.variant == "our.recipes:compiled_twice"
 
 

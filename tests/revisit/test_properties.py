@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -170,5 +171,6 @@ def it_says_one_sentence_and_a_command(history: History) -> None:
     assert "\n" not in decision.sentence
     assert f"confidence {decision.confidence.value}:" in decision.sentence
     assert decision.next_step.startswith("kronos-health ")
+    assert shlex.split(decision.next_step, comments=True)[1] in {"probe", "report", "status"}
     assert [item.name for item in decision.criteria] == list(CriterionName)
     assert all(item.value and item.threshold and item.explanation for item in decision.criteria)

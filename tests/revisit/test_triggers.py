@@ -24,6 +24,7 @@ from tests.revisit.facts import (
     revision,
     working,
 )
+from tests.support.steps import refused
 
 BROKEN = History("kronos", probes=(probed("eager", 1), probed("compiled", 1, passed=0)))
 RELEASES = released("2.12.0", "2.13.0", "2.14.0", "2.15.0")
@@ -110,8 +111,9 @@ class DescribeTorchRelease:
     def it_makes_the_untried_release_the_next_step(self) -> None:
         decision = judged(joined(BROKEN, releases=RELEASES, release_look=SEEN, production_torch="2.13.0"))
         assert decision.next_step == (
-            "kronos-health probe --target kronos --variant all --candidate torch=2.15.0  # on a host with CUDA"
+            "kronos-health probe --target kronos --candidate torch=2.15.0 --variant all  # on a host with CUDA"
         )
+        assert refused(decision.next_step) is None
 
     def it_makes_the_mending_release_the_next_step(self) -> None:
         decision = judged(joined(BROKEN, working(**TRY_2_15), releases=RELEASES, production_torch="2.13.0"))

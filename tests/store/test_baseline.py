@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 
 from kronos_health.domain.probes import Outcome
-from kronos_health.probe.baseline import shipped
+from kronos_health.probe.baseline import read_results, shipped
 from kronos_health.store import probe_history
 from kronos_health.store.baseline import Imported, import_baseline
 from kronos_health.store.database import reading, writing
@@ -48,6 +51,27 @@ def it_imports_the_figures_of_the_day_once(engine: Engine) -> None:
         ("kronos", "EAGER", True, DAY),
         ("toto", "EAGER", True, DAY),
     ]
+
+
+def it_knows_the_same_content_whatever_date_it_comes_with(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "kronos_benchmark_results.json"
+    lists = {"mae_list": [1.0, 3.0], "time_list": [200.0, 100.0]}
+    path.write_text(json.dumps({"results": {"eager": lists, "compiled": lists}, "decision": "COMPILED"}))
+
+    def bring(target: str = "kronos", recorded: datetime | None = None) -> Imported:
+        found = read_results(path, target, recorded)
+        with writing(engine) as connection:
+            return import_baseline(connection, found.recorded_at, found.probes, found.decisions)
+
+    assert bring() == Imported(probes=2, decisions=1)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert bring() == Imported(probes=0, decisions=0)
+    assert bring(recorded=DAY) == Imported(probes=0, decisions=0)
+    with reading(engine) as connection:
+        assert len(connection.execute(select(campaign)).all()) == 1, "no empty campaign for another date"
+    assert bring("toto") == Imported(probes=2, decisions=1)
+    path.write_text(path.read_text().replace("200.0", "201.0"))
+    assert bring().probes == 2
 
 
 def it_gives_imported_rows_ids_that_sort_by_their_own_time(engine: Engine, now: datetime) -> None:

@@ -63,7 +63,7 @@ def it_knows_no_generation_before_the_first_scan(engine: Engine) -> None:
     with reading(engine) as connection:
         assert store.known_generations(connection, "trade") == ()
         assert store.source_states(connection) == ()
-        assert store.last_seen(connection, "trade", "prediction_completed") is None
+        assert store.last_seen(connection, "trade", "prediction_completed") == {}
         assert store.last_scanned(connection, "trade") is None
 
 
@@ -179,7 +179,7 @@ def it_adds_up_tallies_of_the_same_minute(engine: Engine, now: datetime) -> None
         (since,) = store.tally_since(connection, late + timedelta(seconds=1))
         assert (since.count, since.first_at) == (7, later)
         assert store.tally_since(connection, later + timedelta(seconds=1)) == ()
-        assert store.last_seen(connection, "trade", "prediction_completed") == later
+        assert store.last_seen(connection, "trade", "prediction_completed") == {"kronos": later, "toto": SEEN}
 
 
 def it_says_since_when_a_log_cannot_be_read(engine: Engine, now: datetime) -> None:

@@ -255,7 +255,7 @@ def insert_plan(connection: Connection, campaign_id: str, probe_ids: list[str], 
         del row["requested"]
         window = {"rows": 600, "synthetic_seed": 20251030, "lookback": 256, "pred_len": 1, "sample_count": 8}
         plain = {"id": new_id(), "campaign_id": campaign_id, "position": position, "probe_id": probe_id}
-        order = {"predictions": 4, "seed": 1000, "max_context": 256, **window}
+        order = {"predictions": 4, "seed": 1000, "max_context": 256, "accuracy_windows": 16, **window}
         connection.execute(insert(campaign_probe).values(**plain, **row, **order))
     began = at + timedelta(seconds=30)
     connection.execute(

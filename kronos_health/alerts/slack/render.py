@@ -14,7 +14,7 @@ from typing import Any
 
 from kronos_health.alerts.messages import headline
 from kronos_health.alerts.plain import evidence_list, plain_text, when_and_how_often
-from kronos_health.alerts.text import clean
+from kronos_health.alerts.text import clean, without_middle
 from kronos_health.domain.alerts import Message, TransitionKind
 from kronos_health.domain.logs import Severity
 
@@ -87,6 +87,7 @@ def render_resolved_parent(parent: Message, resolved: Message, page_url: str = "
         duration_seconds=resolved.duration_seconds,
         occurrences=resolved.occurrences,
         since=resolved.since,
+        next_step=resolved.next_step,
     )
     return render(over, page_url)
 
@@ -121,10 +122,13 @@ def _in_chunks(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 def _excerpt(excerpt: str, cut_before: int) -> Iterator[Block]:
-    fenced, left_out = fit(excerpt, MAX_SECTION - 10, _fenced)
+    limit = MAX_SECTION - 10
+    room = limit
+    fenced = _fenced(excerpt)
+    while len(fenced) > limit:  # escaping lengthens: give it less room, by at least what is over
+        room -= max(1, (len(fenced) - limit) // 5)
+        fenced = _fenced(without_middle(excerpt, room, cut_before)[0])
     yield _section(fenced)
-    if left_out + cut_before:
-        yield _context(f"… {left_out + cut_before:,} characters of this excerpt left out")
 
 
 def _next_step(command: str) -> Iterator[Block]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from kronos_health.checks.observations.commands import command
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
 
 
-def of_run(check: str, subject: str | None, stuck: bool) -> Observation:
+def of_run(check: str, subject: str | None, stuck: bool, heartbeat_id: str, started_at: datetime) -> Observation:
     """A run of a check that never said how it ended, with no later run that did."""
     name = f"{check} {subject}" if subject else check
     return Observation(
@@ -19,20 +20,28 @@ def of_run(check: str, subject: str | None, stuck: bool) -> Observation:
         severity=Severity.WARNING,
         title=f"The last run of {name} never ended",
         summary="It was killed or is stuck, and no later run has ended since." if stuck else "Later runs ended.",
-        next_step="kronos-health query check_pulse",
+        next_step=command("query", "check_pulse", note="when each check last ran, and how it ended"),
+        observed_at=started_at if stuck else None,
+        evidence=(f"heartbeat:{heartbeat_id}",),
     )
 
 
-def of_week(at: datetime, sentences: Sequence[str], facts: Sequence[Fact], attention: int) -> Observation:
+def of_week(
+    at: datetime, sentences: Sequence[str], facts: Sequence[Fact], attention: int, decision_ids: Sequence[str]
+) -> Observation:
     """The weekly digest; its key is the ISO week, so that it is said once however often it is asked for."""
+    asks = "1 thing wants attention" if attention == 1 else f"{attention} things want attention"
     year, week, _day = at.isocalendar()
     return Observation(
         kind=AlertKind.DIGEST,
         key=f"{year}-W{week:02d}",
         state=ObservationState.BAD,  # a notice: something to say
         severity=Severity.WARNING if attention else Severity.INFO,
-        title="Still watching: " + (f"{attention} things want attention" if attention else "nothing wants attention"),
+        title=f"Still watching: {asks if attention else 'nothing wants attention'}",
         summary=" ".join(sentences) or "No decision has been weighed yet.",
-        next_step="kronos-health status",
+        next_step=command("alerts", note="what is open") if attention else command("status"),
+        occurrences=0,  # a summary of a week: nothing was seen "once"
+        observed_at=at - timedelta(days=7),
         facts=tuple(facts),
+        evidence=tuple(f"decision:{decision_id}" for decision_id in decision_ids),
     )

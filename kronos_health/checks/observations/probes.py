@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from kronos_health.checks.observations.commands import command
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.logs import Severity
-from kronos_health.domain.probes import Outcome, ProbeKind, ProbeResult, is_layer
+from kronos_health.domain.probes import Frame, Outcome, ProbeKind, ProbeResult, ProbeSpec, is_layer
 from kronos_health.domain.warm_up import warm_up_dependence
 from kronos_health.revisit.trials import NOT_MADE
 
@@ -34,18 +35,34 @@ def of_variant(probe_id: str, result: ProbeResult, passed_before: bool) -> Obser
         state=state,
         severity=Severity.WARNING,
         title=f"{spec.target} no longer runs with variant {spec.variant}: {result.outcome.value}",
-        summary=failure.message.splitlines()[0][:500] if failure and failure.message else "It passed before.",
-        next_step=f"kronos-health query probe_history --param target={spec.target} --param variant={spec.variant}",
+        summary=_variant_summary(result, state),
+        next_step=command(
+            "query", "probe_history", "--param", f"target={spec.target}", "--param", f"variant={spec.variant}"
+        ),
         facts=(
             Fact("Passed", f"{result.passed} of {spec.iterations} iterations"),
             Fact("Device", device),
             Fact("torch", result.environment.torch if result.environment else "unknown"),
             *((Fact("Warm-up", warm_up.words),) if warm_up else ()),
-            *((Fact("Frame", f"{failure.frame.function}: {failure.frame.code}"),) if failure and failure.frame else ()),
+            *((Fact("Frame", _place(failure.frame)),) if failure and failure.frame else ()),
         ),
         excerpt=failure.stack if failure else None,
         evidence=(f"probe:{probe_id}",),
     )
+
+
+def _place(frame: Frame) -> str:
+    return f"{frame.code} ({'/'.join(frame.file.split('/')[-2:])}:{frame.line}, in {frame.function})"
+
+
+def _variant_summary(result: ProbeResult, state: ObservationState) -> str:
+    if state is ObservationState.GOOD:
+        return f"It passes again: {result.passed} of {result.spec.iterations} iterations."
+    if state is ObservationState.UNKNOWN:
+        return f"The last probe could not tell: {result.outcome.value}."
+    message = result.failure.message if result.failure else ""
+    first = message.splitlines()[0][:500] if message else result.outcome.value
+    return f"It passed before, and fails now: {first}"
 
 
 def of_probing(probe_id: str, result: ProbeResult) -> Observation:
@@ -61,6 +78,7 @@ def of_probing(probe_id: str, result: ProbeResult) -> Observation:
     broken = result.outcome in {Outcome.WORKER_ERROR, Outcome.SKIPPED}
     broken = broken and not on_purpose and not result.unsupported
     waits = result.outcome is Outcome.SKIPPED and result.postponed_until is not None
+    note = "once the reason is mended; until then nothing is known of this variant"
     reason = result.skipped_reason or (result.failure.message if result.failure else "") or "no reason given"
     return Observation(
         kind=AlertKind.CHECKER_UNHEALTHY,
@@ -69,8 +87,16 @@ def of_probing(probe_id: str, result: ProbeResult) -> Observation:
         severity=Severity.WARNING,
         title=f"The probe of {spec.target} ({spec.candidate if candidate else spec.variant}) could not be made",
         summary=reason.splitlines()[0][:500] if broken else "Probing works.",
-        next_step=f"kronos-health probe --target {spec.target} --variant {spec.variant}"
-        + (f" --candidate {spec.candidate}" if candidate else ""),
+        next_step=command(*_again(spec), note=note),
         facts=(Fact("Outcome", result.outcome.value),),
         evidence=(f"probe:{probe_id}",),
     )
+
+
+def _again(spec: ProbeSpec) -> tuple[str, ...]:
+    """The words that make this probe again; what is rehearsed in a candidate goes by ``probe --rehearse``."""
+    arm = ("--target", spec.target, "--variant", spec.variant)
+    rehearsed = spec.kind is ProbeKind.REHEARSED
+    if spec.candidate == PRODUCTION:
+        return ("rehearse" if rehearsed else "probe", *arm)
+    return ("probe", *arm, "--candidate", spec.candidate, *(("--rehearse",) if rehearsed else ()))

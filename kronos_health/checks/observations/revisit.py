@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kronos_health.checks.observations.commands import command
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
 from kronos_health.domain.revisit import Criterion, CriterionName, CriterionState, Decision, Mode
@@ -21,14 +22,14 @@ _STATES = {
 }
 
 
-def of_decision(decision: Decision) -> Iterator[Observation]:
-    """One observation per criterion, and one for the proposal itself."""
+def of_decision(decision: Decision, decision_id: str) -> Iterator[Observation]:
+    """One observation per criterion, and one for the proposal itself; ``decision_id`` is the decision's row."""
     for criterion in decision.criteria:
-        yield _of_criterion(decision, criterion)
-    yield _of_proposal(decision)
+        yield _of_criterion(decision, criterion, decision_id)
+    yield _of_proposal(decision, decision_id)
 
 
-def _of_criterion(decision: Decision, criterion: Criterion) -> Observation:
+def _of_criterion(decision: Decision, criterion: Criterion, decision_id: str) -> Observation:
     number = list(CriterionName).index(criterion.name) + 1
     return Observation(
         kind=AlertKind.CRITERION_MET,
@@ -37,20 +38,21 @@ def _of_criterion(decision: Decision, criterion: Criterion) -> Observation:
         severity=Severity.INFO,
         title=f"Revisit criterion {number} is met: {_TITLES[criterion.name].format(target=decision.target)}",
         summary=criterion.explanation,
-        next_step="kronos-health status",
+        next_step=command("status", note="the four criteria, and what the decision rests on"),
         facts=(
             Fact("Found", criterion.value),
             Fact("Threshold", criterion.threshold),
             *((Fact("Variant", criterion.variant),) if criterion.variant else ()),
-            Fact("Decision now", decision.sentence),
+            Fact("Decision", decision.sentence),
         ),
-        evidence=tuple(f"{row.table}:{row.row_id}" for row in criterion.evidence),
+        evidence=(f"decision:{decision_id}", *(f"{row.table}:{row.row_id}" for row in criterion.evidence)),
     )
 
 
-def _of_proposal(decision: Decision) -> Observation:
+def _of_proposal(decision: Decision, decision_id: str) -> Observation:
     proposed = decision.mode is Mode.COMPILED
     states = ", ".join(f"{i}: {c.state.value.replace('_', ' ')}" for i, c in enumerate(decision.criteria, start=1))
+    rows = [f"{row.table}:{row.row_id}" for criterion in decision.criteria for row in criterion.evidence]
     # An eager decision withdraws a proposal only when it rests on evidence; without any, nothing is known.
     calm = ObservationState.GOOD if decision.evidence_at else ObservationState.UNKNOWN
     return Observation(
@@ -66,4 +68,5 @@ def _of_proposal(decision: Decision) -> Observation:
             Fact("Confidence", decision.confidence.value),
             Fact("Criteria", states),
         ),
+        evidence=(f"decision:{decision_id}", *dict.fromkeys(rows)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kronos_health.checks.observations.commands import command
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.candidates import candidate_words
 from kronos_health.domain.logs import Severity
@@ -33,9 +34,10 @@ def of_trial(trial: Trial) -> Observation:
 
 
 def _next_step(trial: Trial) -> str:
-    again = f"kronos-health probe --target {trial.target} --variant all --candidate {trial.candidate} --no-production"
+    again = ("probe", "--target", trial.target, "--variant", "all", "--candidate", trial.candidate, "--no-production")
     if trial.result in _MENDED:
-        return f"{again}  # for more evidence; then update production to {candidate_words(trial.candidate)}"
+        note = f"for more evidence; then update production to {candidate_words(trial.candidate)}"
+        return command(*again, note=note)
     if trial.result is TrialResult.STILL_BROKEN:
-        return "kronos-health status  # nothing to do until torch or Kronos changes again"
-    return f"{again}  # on a host with CUDA"
+        return command("status", note="nothing to do until torch or Kronos changes again")
+    return command(*again, note="on a host with CUDA")

@@ -46,6 +46,7 @@ alert = Table(
     Column("title", Text, nullable=False, default=""),
     Column("severity", String(16), nullable=False, default="info"),
     Column("version", Integer, nullable=False, default=0, comment="compare-and-set"),
+    Column("particulars", Text, comment="JSON: what was said of its last bad look, for reminders and its end"),
     Index("ix_alert_state", "state"),
     comment="The state of each watched thing.",
 )

@@ -121,6 +121,7 @@ finding = Table(
     Column("reason", Text),
     Column("record", Text, nullable=False, comment="secrets masked; empty where the per-fingerprint budget was spent"),
     Column("truncated", Boolean, nullable=False),
+    Column("subject", String(64), comment="e.g. the model it is about; null where the record names none"),
     UniqueConstraint(
         "generation_id", "start_offset", "signature", comment="second belt against reporting a line twice"
     ),

@@ -1,0 +1,121 @@
+"""What one scan says to the alert policy: the rows it needs, read in the scan's own transaction."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from kronos_health.checks.context import Context
+from kronos_health.checks.observations import logs as observations
+from kronos_health.checks.observations import predictions
+from kronos_health.checks.observations.logs import COMPLETED, FAILED, NewFindings
+from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
+from kronos_health.domain.alerts import Observation
+from kronos_health.domain.logs import FindingGroup, ScanResult, Severity
+from kronos_health.logs.catalogue import Catalogue
+from kronos_health.store import logs as store
+
+
+def observe(
+    context: Context,
+    connection: Connection,
+    result: ScanResult,
+    scan_id: str,
+    groups: tuple[FindingGroup, ...],
+    catalogue: Catalogue,
+) -> list[Observation]:
+    """Everything a stored scan says. History of a first run is told once and pages nobody.
+
+    In an order that alerts can inhibit each other in: what says more comes first.
+    """
+    readable = result.problem is None
+    found = _by_signature(result, groups, catalogue)
+    seen = [observations.of_readability(result.source, result.problem, result.counts.lag_bytes, scan_id)]
+    if result.first_run:
+        if readable:
+            seen.append(
+                observations.of_history(result.source, found, result.counts.lines, context.now(), scan_id),
+            )
+        return seen
+    watched = {
+        signature.name: (signature.title, signature.next_step, signature.severity)
+        for signature in catalogue.signatures
+        if signature.severity is not Severity.INFO
+    }
+    seen += observations.of_signatures(
+        result.source, watched, found, readable=readable, completed_since_hit=result.completed_since_reuse
+    )
+    seen.append(_silence(context, connection, result, scan_id))
+    seen += predictions.of_bounds(
+        result.source,
+        _metrics(context, catalogue),
+        _recent(context, connection, result),
+        readable=readable,
+        scan_id=scan_id,
+    )
+    seen += [observations.of_gap(result.source, gap, store.gap_id(connection, gap)) for gap in result.gaps]
+    return seen
+
+
+def _silence(context: Context, connection: Connection, result: ScanResult, scan_id: str) -> Observation:
+    silence = Silence(
+        last=store.last_seen(connection, result.source, COMPLETED),
+        watched_since=store.first_scanned(connection, result.source),
+        cadence_seconds=context.settings.sources[result.source].cadence_seconds,
+        silent_hours=context.settings.alerts.silent_hours,
+    )
+    return predictions.of_silence(
+        result.source, silence, context.now(), readable=result.problem is None, scan_id=scan_id
+    )
+
+
+def _metrics(context: Context, catalogue: Catalogue) -> tuple[Metric, ...]:
+    known = {sample.name: sample for sample in catalogue.samples}
+    bounds = context.settings.bounds
+    return tuple(
+        Metric(name, known[name].title, (known[name].unit or "").replace("mb", "MB"), *getattr(bounds, name))
+        for name in type(bounds).model_fields
+        if name in known
+    )
+
+
+def _recent(context: Context, connection: Connection, result: ScanResult) -> dict[str, RecentSamples]:
+    """The metrics this scan brought values of, over the newest ones stored."""
+    since, recent = context.now() - predictions.WINDOW, {}
+    for metric in sorted({sample.metric for _generation, sample in result.samples}):
+        rows = store.newest_samples(connection, result.source, metric, since, predictions.NEWEST)
+        values = [value for _row_id, value in rows]
+        if values:
+            recent[metric] = RecentSamples(
+                len(values), statistics.median(values), min(values), max(values), sample_id=rows[0][0]
+            )
+    return recent
+
+
+def _by_signature(result: ScanResult, groups: tuple[FindingGroup, ...], catalogue: Catalogue) -> list[NewFindings]:
+    """Groups of one signature put together: an alert is about a signature, not about each of its fingerprints."""
+    together: dict[str, list[FindingGroup]] = defaultdict(list)
+    for group in groups:
+        together[group.signature].append(group)
+    found = [_new_findings(name, parts, catalogue) for name, parts in together.items()]
+    caused_by = observations.reasons_to_fail(result.findings)
+    return [replace(item, caused_by=caused_by) if item.signature == FAILED else item for item in found]
+
+
+def _new_findings(name: str, parts: list[FindingGroup], catalogue: Catalogue) -> NewFindings:
+    signature, first = catalogue.signature(name), min(parts, key=lambda part: part.first_at)
+    return NewFindings(
+        signature=name,
+        severity=first.severity,
+        count=sum(part.count for part in parts),
+        title=signature.title if signature else name,
+        next_step=signature.next_step if signature else "kronos-health verify",
+        first_at=first.first_at,
+        last_at=max(part.last_at for part in parts),
+        record=first.record,
+        reasons=tuple(dict.fromkeys(part.reason for part in parts if part.reason)),
+        finding_id=first.finding_id,
+    )
