@@ -8,6 +8,10 @@ Targets are planned and probed on the worker queue that has their GPU (`queue` i
 queue, so targets are grouped by it). `finish` closes the campaign, compares every variant with eager, and wakes
 `kronos_revisit`.
 
+Candidates are environments other than production's: another torch, another Kronos revision. `plan` makes them before a
+GPU is waited for. `kronos_upstream_watch` triggers a run for each release and revision that it sees, once, and `finish`
+says what came of it: fixed by default, fixed with opt-in, or still broken.
+
 A task that was killed and tries again, or is cleared, goes on with its probe at the first iteration that is missing;
 what was measured is not measured again. Clearing a whole run that had finished measures anew.
 
@@ -64,6 +68,21 @@ with DAG(
             title="Iterations",
             description="fresh processes per probe; empty: [probe] iterations",
         ),
+        "candidates": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            examples=["torch=latest", f"kronos={settings.upstream.kronos_ref}"],
+            title="Candidates",
+            description="other environments: torch=2.15.0, torch=latest, kronos=REMOTE/BRANCH, python=/path, or several"
+            " joined by commas",
+        ),
+        "production": Param(
+            True,
+            type="boolean",
+            title="Production",
+            description="also in production's own environment; without candidates it is the only one",
+        ),
         "rehearse": Param(
             "as configured",
             enum=["as configured", "always", "never"],
@@ -82,9 +101,11 @@ with DAG(
     probes = []
     for queue, targets in building.by_queue(settings.targets).items():
         with building.on_queue(queue):
-            planned = task(task_id="plan", **building.placed(queue))(tasks.plan)(
-                targets=list(targets), campaign_id=campaign
-            )
+            planned = task(
+                task_id="plan",
+                execution_timeout=timedelta(seconds=2 * settings.candidates.make_deadline_seconds + 900),
+                **building.placed(queue),
+            )(tasks.plan)(targets=list(targets), campaign_id=campaign)
             probe = ProbeOperator.partial(
                 task_id="probe",
                 campaign_id=campaign,

@@ -32,7 +32,7 @@ class ProgressLog:
 
     def show(self, progress: Progress) -> None:
         """Take one snapshot; they come about once a second."""
-        step = (progress.iteration, progress.phase, progress.prediction, progress.outcome)
+        step = (progress.iteration, progress.phase, progress.detail, progress.prediction, progress.outcome)
         if step == self._last and self._clock() - self._written_at < _REPEAT_SECONDS:
             return
         self._last, self._written_at = step, self._clock()

@@ -7,16 +7,19 @@ from the task's context.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kronos_health.airflow_plugin.settings import task_settings
+from kronos_health.domain.candidates import PRODUCTION
 
 if TYPE_CHECKING:
     from kronos_health.checks.context import Context
 
 log = logging.getLogger(__name__)
+_RUN_ID = re.compile(r"[^A-Za-z0-9_.~:+-]")  # what Airflow refuses in a run's id
 Summary = dict[str, Any]
 
 
@@ -61,9 +64,11 @@ def plan(
 ) -> list[Summary]:
     """The probes to run on this worker: of the targets asked for in the form, those in ``targets``.
 
-    They become the campaign's plan; planning again, in a cleared task, returns the same.
+    They become the campaign's plan; planning again, in a cleared task, returns the same. What their candidates need is
+    made here, before a GPU is waited for.
     """
     from kronos_health.airflow_plugin.specs import to_json
+    from kronos_health.checks import candidates
     from kronos_health.checks.campaigns import planned
     from kronos_health.checks.probing import ProbeRequest, plan_probes
 
@@ -79,11 +84,20 @@ def plan(
             variants=tuple(asked.get("variants") or ()) or None,
             iterations=asked.get("iterations"),
             rehearse={"always": True, "never": False}.get(asked.get("rehearse", "")),
+            candidates=_places(asked),
         )
         specs = planned(context, campaign_id, plan_probes(context, request))
+        for problem in candidates.prepare(context, [(spec.target, spec.candidate) for spec in specs], log.info):
+            log.warning("%s", problem)
     for spec in specs:
         log.info("%s %s, %s, %d iterations", spec.target, spec.variant, spec.kind.value, spec.iterations)
     return [to_json(spec) for spec in specs]
+
+
+def _places(asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """Production's environment, unless only candidates are wanted, and the candidates."""
+    chosen = tuple(asked.get("candidates") or ())
+    return (*((PRODUCTION,) if asked.get("production", True) or not chosen else ()), *chosen)
 
 
 def finish(campaign_id: str, dag_run: Any = None) -> str:
@@ -105,6 +119,8 @@ def finish(campaign_id: str, dag_run: Any = None) -> str:
         )
     for comparison in done.comparisons:
         log.info("Beside eager: accuracy %s, %s", comparison.accuracy.value, comparison.accuracy_reason)
+    for trial in done.trials:
+        log.info("%s with %s: %s. %s", trial.target, trial.candidate, trial.verdict, trial.explanation)
     return campaign_id
 
 
@@ -134,6 +150,28 @@ def watch(dag_run: Any = None) -> Summary:
         log.warning("%s is unknown: %s", unknown.subject, unknown.reason)
     log.info("New: %s", ", ".join(f"{count} {kind}" for kind, count in counts.items()))
     return {**counts, "news": any(counts[kind] for kind in ("releases", "revisions", "drifts", "deployments"))}
+
+
+def order_trials(dag_run: Any = None) -> list[Summary]:
+    """The trials of news to start now, each as the arguments of the task that starts it."""
+    from kronos_health.checks.trials import order
+
+    with opened(dag_run) as context:
+        orders = order(context)
+    for one in orders:
+        log.info("%s is tried (attempt %d): %s", one.candidate, one.attempt, ", ".join(one.variants))
+    return [
+        {
+            "trigger_run_id": f"trial__{_RUN_ID.sub('-', one.candidate)}__{one.attempt}",
+            "conf": {
+                "targets": list(one.targets),
+                "variants": list(one.variants),
+                "candidates": [one.candidate],
+                "production": False,
+            },
+        }
+        for one in orders
+    ]
 
 
 def announce(seen: Iterable[Any]) -> None:
@@ -192,6 +230,8 @@ def housekeep(dag_run: Any = None) -> None:
         done = tidy(context)
     log.info("%d lost probes closed, %d runs never ended", len(done.lost_probes), len(done.stuck_checks))
     log.info("Removed %s, and %d messages", done.forgotten, done.forgotten_messages)
+    for removed in done.removed_candidates:
+        log.info("Removed %s (%.0f MB): %s", removed.name, removed.size_mb, removed.reason)
 
 
 def report_failures(ti: Any = None) -> None:

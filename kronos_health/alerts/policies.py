@@ -65,6 +65,7 @@ _POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
     AlertKind.ALL_CRITERIA_MET: _news,
     AlertKind.TORCH_RELEASE: _notice,
     AlertKind.KRONOS_UPDATED: _notice,
+    AlertKind.CANDIDATE_TRIED: _notice,
     AlertKind.SETTINGS_DRIFT: _standing,
     AlertKind.PREDICTIONS_OUT_OF_BOUNDS: _wavering,
     AlertKind.NO_PREDICTIONS: _standing,

@@ -1,4 +1,4 @@
-"""Housekeeping: close probes whose checker died, tell of stuck runs, forget what is past its retention."""
+"""Housekeeping: close lost probes, tell of stuck runs, forget what is past its retention, prune candidates."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from kronos_health.alerts import recording
+from kronos_health.checks import candidates
 from kronos_health.checks.context import Context
 from kronos_health.checks.observations import checker as observations
 from kronos_health.checks.pulse import pulse
+from kronos_health.probe.kept import Removed
 from kronos_health.store import alerts as alert_store
 from kronos_health.store import outbox, plans, probe_history, probes, retention
 from kronos_health.store.database import reading, writing
@@ -23,6 +25,7 @@ class HousekeepingSummary:
     stuck_checks: tuple[str, ...]
     forgotten: Forgotten
     forgotten_messages: int
+    removed_candidates: tuple[Removed, ...] = ()
 
 
 def housekeep(context: Context) -> HousekeepingSummary:
@@ -36,7 +39,7 @@ def housekeep(context: Context) -> HousekeepingSummary:
             messages = outbox.forget(connection, now - timedelta(days=kept.deliveries_days))
         if lost or stuck:
             state.attention(f"{len(lost)} probes lost, {len(stuck)} runs never ended")
-        return HousekeepingSummary(lost, stuck, forgotten, messages)
+        return HousekeepingSummary(lost, stuck, forgotten, messages, candidates.prune(context))
 
 
 def _reap(context: Context, before: datetime) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class Place:
         self, context: Context, line: PlannedProbe, token: str, probe_id: str, earlier: Measured | None = None
     ) -> None:
         self._context, self._line, self._token = context, line, token
+        self.campaign_id = line.campaign_id
         self.probe_id, self.earlier = probe_id, earlier or NOTHING_MEASURED
         self.measured = line.measured
         self._unconfirmed = bool(self.earlier.iterations)  # has it shown that it runs on the same environment?

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kronos_health.alerts import recording
-from kronos_health.checks import campaigns
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks import campaigns, candidates, trials
+from kronos_health.checks.context import CheckError, Context, require_known
 from kronos_health.checks.figures import watch_figures
 from kronos_health.checks.observations import probes as observations
 from kronos_health.checks.places import EnvironmentChanged, Place
 from kronos_health.checks.pulse import pulse
+from kronos_health.checks.sites import run_on_site
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import (
     Comparison,
     Outcome,
@@ -21,12 +23,12 @@ from kronos_health.domain.probes import (
     ProbeResult,
     ProbeSpec,
 )
+from kronos_health.domain.revisit import Trial
 from kronos_health.probe.claim import target_device
 from kronos_health.probe.interpreter import TargetProblem
 from kronos_health.probe.ladder import LadderResult, first_failing_layer
 from kronos_health.probe.plan import PlanError, plan, plan_ladder
 from kronos_health.probe.progress import ProgressListener
-from kronos_health.probe.supervisor import run_probe as supervise
 from kronos_health.probe.variants import find_variant
 from kronos_health.revisit.comparison import compare
 from kronos_health.revisit.logits import LogitPair
@@ -38,7 +40,10 @@ EAGER = "eager"
 
 @dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """What to probe; ``None`` means what the settings say. ``with_eager``: compiled variants bring an eager arm."""
+    """What to probe, and in which environments; ``None`` means what the settings say.
+
+    ``with_eager``: compiled variants bring an eager arm.
+    """
 
     targets: tuple[str, ...] | None = None
     variants: tuple[str, ...] | None = None
@@ -46,6 +51,7 @@ class ProbeRequest:
     regimes: tuple[str, ...] | None = None
     rehearse: bool | None = None
     with_eager: bool = True
+    candidates: tuple[str, ...] = (PRODUCTION,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +68,27 @@ class ProbeSummary:
 
 @dataclass(frozen=True, slots=True)
 class CampaignSummary:
-    """The probes of a campaign in the order they ran, and how variants compare with eager."""
+    """The probes of a campaign in the order they ran, how variants compare with eager, what candidates came to."""
 
     campaign_id: str
     probes: tuple[ProbeRecord, ...]
     comparisons: tuple[Comparison, ...]
+    trials: tuple[Trial, ...] = ()
 
 
 def plan_probes(context: Context, request: ProbeRequest) -> tuple[ProbeSpec, ...]:
-    """The probes a request comes to. Raises :class:`CheckError` for an unknown target, variant or regime."""
+    """The probes a request comes to.
+
+    Raises :class:`CheckError` for an unknown target, variant or regime, and for a candidate that is none.
+    """
+    targets = request.targets or context.settings.probe.targets
+    for name in targets:
+        require_known("target", name, context.settings.targets)
     try:
         return plan(
             context.settings,
             _devices(context),
+            candidates=candidates.resolve(context, request.candidates, targets),
             targets=request.targets,
             variants=request.variants,
             iterations=request.iterations,
@@ -179,21 +193,11 @@ def _measure(
     on_progress: ProgressListener | None,
     should_stop: Callable[[], bool],
 ) -> ProbeResult:
-    settings, earlier = context.settings, place.earlier
+    earlier = place.earlier
     while True:
         try:
-            return supervise(
-                spec,
-                find_variant(spec.variant),
-                settings.targets[spec.target],
-                settings.probe,
-                settings.state_dir,
-                context.clock,
-                on_progress=place.watched(on_progress),
-                on_iteration=place.keep,
-                should_stop=should_stop,
-                earlier=earlier,
-            )
+            told = place.watched(on_progress)
+            return run_on_site(context, place.campaign_id, spec, place.keep, told, should_stop, earlier)
         except EnvironmentChanged as change:
             earlier = place.start_anew(change)
 
@@ -201,7 +205,8 @@ def _measure(
 def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
     """Compare every compiled probe with eager of the same campaign and regime, and close the campaign.
 
-    Then hold the figures of what passed against those of before. Running it again replaces the same comparisons.
+    Then hold the figures of what passed against those of before, and tell what its candidates came to where that is
+    news. Running it again replaces the same comparisons.
     """
     replaced = campaigns.superseded(context, campaign_id)
     with writing(context.engine) as connection:
@@ -222,8 +227,9 @@ def finish_campaign(context: Context, campaign_id: str) -> CampaignSummary:
             probes.record_comparison(connection, campaign_id, comparison, context.now())
             comparisons.append(comparison)
         probes.finish_campaign(connection, campaign_id, context.now())
+        tried = trials.tell(context, connection, done)
     watch_figures(context, campaign_id)
-    return CampaignSummary(campaign_id, done, tuple(comparisons))
+    return CampaignSummary(campaign_id, done, tuple(comparisons), tried)
 
 
 def probe(
@@ -277,6 +283,8 @@ def _run_campaign(
             summary = _run_held(context, hold, spec, on_progress)
             if on_done is not None:
                 on_done(summary)
+        if any(spec.candidate != PRODUCTION for spec in specs):
+            candidates.prune(context)
         return finish_campaign(context, campaign_id)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from kronos_health.alerts import recording
 from kronos_health.checks.context import Context, require_known
 from kronos_health.checks.observations import revisit as observations
 from kronos_health.checks.pulse import pulse
 from kronos_health.checks.watching import KRONOS, is_kronos
-from kronos_health.domain.revisit import Decision
+from kronos_health.domain.revisit import Decision, History
 from kronos_health.revisit.decision import decide
 from kronos_health.store import revisit as store
 from kronos_health.store.database import writing
@@ -21,17 +23,23 @@ def revisit(context: Context, targets: tuple[str, ...] | None = None) -> tuple[D
     return tuple(_revisit(context, name) for name in chosen)
 
 
+def history_of(context: Context, connection: Connection, name: str) -> History:
+    """Everything stored that a decision about target ``name`` rests on."""
+    settings = context.settings
+    return store.load_history(
+        connection,
+        name,
+        package=settings.upstream.torch_package,
+        repository=KRONOS if is_kronos(settings.targets[name]) else None,
+        ref=settings.upstream.kronos_ref,
+    )
+
+
 def _revisit(context: Context, name: str) -> Decision:
     settings = context.settings
     with pulse(context, "revisit", name) as state:
         with writing(context.engine) as connection:
-            history = store.load_history(
-                connection,
-                name,
-                package=settings.upstream.torch_package,
-                repository=KRONOS if is_kronos(settings.targets[name]) else None,
-                ref=settings.upstream.kronos_ref,
-            )
+            history = history_of(context, connection, name)
             previous = store.latest_decision(connection, name, imported=False)
             now = context.now()
             decision = decide(history, previous.decision if previous else None, settings.revisit, now)

@@ -12,6 +12,7 @@ from kronos_health.checks.probing import CampaignSummary, ProbeRequest, ladder, 
 from kronos_health.checks.probing import resume as resume_campaign
 from kronos_health.cli.common import errors, out, prepared_context
 from kronos_health.cli.progress import ProbeProgress
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Outcome, ProbeKind, ProbeRecord
 
 Names = list[str]
@@ -40,6 +41,15 @@ def probe_command(
     rehearse: bool | None = typer.Option(
         None, "--rehearse/--no-rehearse", help="also under the emulated lifetime rule"
     ),
+    candidate: Names = typer.Option(
+        [],
+        "--candidate",
+        help="also in another environment: torch=2.15.0, torch=latest, kronos=upstream/main, python=/path, or several "
+        "of them joined by commas; may be repeated",
+    ),
+    production: bool = typer.Option(
+        True, "--production/--no-production", help="in production's own environment, candidates or not"
+    ),
     with_eager: bool = typer.Option(
         True, "--with-eager/--without-eager", help="compiled variants bring an eager arm along, to be compared with"
     ),
@@ -51,10 +61,12 @@ def probe_command(
 
     One that needs a newer torch is skipped, and no failure.
     """
-    asked = bool(target or variant or iterations or regime or rehearse is not None or not with_eager)
+    asked = bool(target or variant or iterations or regime or rehearse is not None or not with_eager or candidate)
     _check_resume(resume, campaign, asked)
     context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
-    request = ProbeRequest(_some(target), _some(variant), iterations or None, _some(regime), rehearse, with_eager)
+    places = (*([PRODUCTION] if production or not candidate else []), *candidate)
+    chosen = (_some(target), _some(variant), iterations or None, _some(regime))
+    request = ProbeRequest(*chosen, rehearse, with_eager, places)
     summary = _resume(context, campaign) if resume else _run(context, request)
     _show(summary)
     raise typer.Exit(_status(record for record in summary.probes if record.kind is ProbeKind.MEASURED))
@@ -168,6 +180,8 @@ def _show(summary: CampaignSummary) -> None:
     from kronos_health.history.tables import probe_table
 
     out.print(probe_table(summary.probes, summary.comparisons))
+    for trial in summary.trials:
+        out.print(f"{trial.target} with {trial.candidate}: {trial.verdict}. {trial.explanation}", markup=False)
 
 
 def _some(names: Names) -> tuple[str, ...] | None:

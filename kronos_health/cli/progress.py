@@ -8,7 +8,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from kronos_health.domain.probes import Outcome, ProbeKind
+from kronos_health.domain.probes import Outcome
 from kronos_health.probe.progress import Phase
 from kronos_health.probe.progress import Progress as Snapshot
 
@@ -56,18 +56,16 @@ class ProbeProgress:
             self._write(now)
 
     def _write(self, now: Snapshot) -> None:
-        moment = (now.target, now.variant, now.kind, now.regime, now.iteration, now.phase, now.outcome)
+        moment = (now.arm, now.regime, now.iteration, now.phase, now.detail, now.outcome)
         if moment != self._last and (now.phase is not Phase.ENDED or now.outcome is not None):
             self._last = moment
             self._console.print(now.line, highlight=False, markup=False)
 
     def _draw(self, now: Snapshot) -> None:
-        key = (now.target, now.variant, now.kind.value, now.regime.value)
+        key = (now.arm, now.regime.value)
         bar = self._bars.get(key)
         if bar is None:
-            kind = " (rehearsal)" if now.kind is ProbeKind.REHEARSED else ""
-            name = f"{now.target} {now.variant}{kind}"
-            bar = self._progress.add_task("", total=now.iterations, name=name, marks="", doing="")
+            bar = self._progress.add_task("", total=now.iterations, name=now.arm, marks="", doing="")
             self._bars[key] = bar
         ended = now.iteration if now.outcome is not None else now.iteration - 1
         marks = str(self._progress.tasks[self._progress.task_ids.index(bar)].fields["marks"])

@@ -18,6 +18,7 @@ class AlertKind(StrEnum):
     ALL_CRITERIA_MET = "all_criteria_met"
     TORCH_RELEASE = "torch_release"
     KRONOS_UPDATED = "kronos_updated"
+    CANDIDATE_TRIED = "candidate_tried"
     SETTINGS_DRIFT = "settings_drift"
     PREDICTIONS_OUT_OF_BOUNDS = "predictions_out_of_bounds"
     NO_PREDICTIONS = "no_predictions"

@@ -202,3 +202,61 @@ class History:
     revision_look: Look | None = None
     known_commits: frozenset[str] = frozenset()  # every commit ever seen of the upstream checkout and its remote
     production_torch: str | None = None
+
+
+class TrialResult(StrEnum):
+    """What trying a release or revision came to; the words are meant to be shown."""
+
+    FIXED_BY_DEFAULT = "fixed by default"
+    FIXED_WITH_OPT_IN = "fixed with opt-in"
+    STILL_BROKEN = "still broken"
+    UNDECIDED = "not decided"
+    NOT_TRIED = "not tried on CUDA"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A target tried in one candidate: the result, the variant it rests on, and what became of every variant."""
+
+    target: str
+    candidate: str
+    result: TrialResult
+    variant: str | None
+    explanation: str
+    variants: tuple[tuple[str, str], ...] = ()  # each compiled variant, and what became of it on CUDA
+    rehearsed: tuple[tuple[str, str], ...] = ()  # the same under the emulated lifetime rule: no evidence
+    in_production: str | None = None  # what became of ``variant`` in production's own environment
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """E.g. ``fixed with opt-in compiled_whole_step``."""
+        opted_in = self.result is TrialResult.FIXED_WITH_OPT_IN and self.variant
+        return f"{self.result.value} {self.variant}" if opted_in else self.result.value
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """A release or revision that the upstream watch saw, by the candidate that tries it."""
+
+    candidate: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A trial that was ordered: the ``number``-th for this candidate."""
+
+    candidate: str
+    number: int
+    ordered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOrder:
+    """What to probe now: a candidate, the targets and variants that are still without an answer, which attempt."""
+
+    candidate: str
+    targets: tuple[str, ...]
+    variants: tuple[str, ...]
+    attempt: int

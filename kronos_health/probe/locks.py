@@ -49,18 +49,19 @@ class HeldLock:
         self.release()
 
 
-def acquire(path: Path, note: str, wait_seconds: float = 0.0) -> HeldLock:
+def acquire(path: Path, note: str, wait_seconds: float = 0.0, shared: bool = False) -> HeldLock:
     """Take the lock file ``path`` and write ``note`` (who holds it) into it.
 
-    Raises :class:`LockBusy` when it is not free within ``wait_seconds``, ``OSError`` when the file cannot be made or
-    its file system has no locks.
+    With ``shared`` many may hold it at once, but nobody who asks for it alone. Raises :class:`LockBusy` when it is not
+    free within ``wait_seconds``, ``OSError`` when the file cannot be made or its
+    file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             break
         except BlockingIOError:
             if time.monotonic() >= deadline:

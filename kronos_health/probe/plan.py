@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import EvaluationSpec, ProbeKind, ProbeSpec, Regime
 from kronos_health.probe.ladder import RUNGS
 from kronos_health.probe.variants import UnknownVariant, Variant, expand, find_variant
@@ -24,6 +25,7 @@ def plan(
     settings: Settings,
     device_of_target: Callable[[str], str | None],
     *,
+    candidates: Mapping[str, Sequence[str]] | None = None,
     targets: Sequence[str] | None = None,
     variants: Sequence[str] | None = None,
     iterations: int | None = None,
@@ -31,27 +33,27 @@ def plan(
     rehearse: bool | None = None,
     with_eager: bool = True,
 ) -> tuple[ProbeSpec, ...]:
-    """The probes to run, in order: per target eager first, then the other variants, then the rehearsals.
+    """The probes to run, in order: per target and candidate eager first, then the other variants, then the rehearsals.
 
-    ``None`` means what the settings say. ``device_of_target`` gives ``cpu``, ``cuda``, or ``None`` for a target whose
-    interpreter cannot be asked: its measured probes are planned, and will say so. Compiled variants are rehearsed too
-    where they would run on the CPU (``probe.rehearse``), or as ``rehearse`` says. Compiled variants bring an eager arm
-    along, without which nothing could be said of their accuracy, unless ``with_eager`` is false. Raises
-    :class:`PlanError`.
+    ``candidates`` names the environments of each target (default: production's only). ``None`` means what the settings
+    say. ``device_of_target`` gives ``cpu``, ``cuda``, or ``None`` for a target whose interpreter cannot be asked: its
+    measured probes are planned, and will say so. Compiled variants are rehearsed too where they would run on the CPU
+    (``probe.rehearse``), or as ``rehearse`` says. Compiled variants bring an eager arm along, without which nothing
+    could be said of their accuracy, unless ``with_eager`` is false. Raises :class:`PlanError`.
     """
     chosen = _known_targets(settings, targets or settings.probe.targets)
     ways = _known_variants(variants or settings.probe.variants, with_eager)
     windows = [_regime(name) for name in dict.fromkeys(regimes or settings.probe.regimes)]
     specs: list[ProbeSpec] = []
     for target in chosen:
+        rehearses = _rehearses(settings, rehearse, device_of_target(target))
         measured = iterations or settings.probe.iterations
-        for variant, regime in product(ways, windows):
-            specs.append(_spec(settings, target, variant, regime, ProbeKind.MEASURED, measured))
-        if not _rehearses(settings, rehearse, device_of_target(target)):
-            continue
         rehearsed = iterations or settings.probe.rehearsal_iterations
-        for variant, regime in product((way for way in ways if way.compiled), windows):
-            specs.append(_spec(settings, target, variant, regime, ProbeKind.REHEARSED, rehearsed))
+        for candidate in (candidates or {}).get(target, (PRODUCTION,)):
+            for variant, regime in product(ways, windows):
+                specs.append(_spec(settings, target, variant, regime, ProbeKind.MEASURED, measured, candidate))
+            for variant, regime in product((way for way in ways if way.compiled and rehearses), windows):
+                specs.append(_spec(settings, target, variant, regime, ProbeKind.REHEARSED, rehearsed, candidate))
     return tuple(specs)
 
 
@@ -116,11 +118,18 @@ def smaller(evaluation: EvaluationSpec) -> EvaluationSpec:
 
 
 def _spec(
-    settings: Settings, target: str, variant: Variant, regime: Regime, kind: ProbeKind, iterations: int
+    settings: Settings,
+    target: str,
+    variant: Variant,
+    regime: Regime,
+    kind: ProbeKind,
+    iterations: int,
+    candidate: str = PRODUCTION,
 ) -> ProbeSpec:
     return ProbeSpec(
         target=target,
         variant=variant.name,
+        candidate=candidate,
         kind=kind,
         regime=regime,
         iterations=iterations,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Outcome, Prediction, ProbeKind, ProbeSpec, Regime
 from kronos_health.probe.events import Event, PhaseChange
 
@@ -14,6 +15,7 @@ from kronos_health.probe.events import Event, PhaseChange
 class Phase(StrEnum):
     """What the child of the present iteration does; the words are meant to be shown."""
 
+    PREPARING = "preparing its environment"
     STARTING = "starting"
     IMPORTING = "importing"
     LOADING = "loading"
@@ -43,12 +45,40 @@ class Progress:
     prediction: int  # how many are made
     predictions: int
     outcome: Outcome | None = None
+    candidate: str = PRODUCTION
+    detail: str = ""  # what is being prepared
+
+    @classmethod
+    def of_preparation(cls, spec: ProbeSpec, detail: str) -> Progress:
+        """What is told while a candidate's environment is made, before the first iteration."""
+        return cls(
+            target=spec.target,
+            variant=spec.variant,
+            kind=spec.kind,
+            regime=spec.regime,
+            iteration=1,
+            iterations=spec.iterations,
+            phase=Phase.PREPARING,
+            phase_seconds=0.0,
+            prediction=0,
+            predictions=spec.predictions,
+            candidate=spec.candidate,
+            detail=detail,
+        )
+
+    @property
+    def arm(self) -> str:
+        """Target and variant, with the candidate where it is not production's environment."""
+        where = "" if self.candidate == PRODUCTION else f" with {self.candidate}"
+        rehearsed = " (rehearsal)" if self.kind is ProbeKind.REHEARSED else ""
+        return f"{self.target} {self.variant}{where}{rehearsed}"
 
     @property
     def line(self) -> str:
         """One line for people, e.g. ``kronos compiled: iteration 3/5, compiling since 12 s, prediction 1/4``."""
-        rehearsed = " (rehearsal)" if self.kind is ProbeKind.REHEARSED else ""
-        head = f"{self.target} {self.variant}{rehearsed}: iteration {self.iteration}/{self.iterations}"
+        if self.phase is Phase.PREPARING:
+            return f"{self.arm}: {self.phase.value}, {self.detail}"
+        head = f"{self.arm}: iteration {self.iteration}/{self.iterations}"
         if self.outcome is not None:
             return f"{head}, {self.outcome.value}"
         since = f" since {self.phase_seconds:.0f} s" if self.phase_seconds >= 1 else ""
@@ -126,5 +156,6 @@ class ProgressReport:
                 prediction=self._made,
                 predictions=spec.predictions,
                 outcome=outcome,
+                candidate=spec.candidate,
             )
         )

@@ -61,6 +61,7 @@ class Assignment:
     should_stop: Callable[[], bool]
     worker: Path
     find_gpu: FindGpu
+    holding: tuple[HeldLock, ...]
     earlier: Measured
 
 
@@ -77,6 +78,7 @@ def run_probe(
     should_stop: Callable[[], bool] = lambda: False,
     worker: Path = WORKER,
     find_gpu: FindGpu = NvmlGpu.open,
+    holding: tuple[HeldLock, ...] = (),
     earlier: Measured = NOTHING_MEASURED,
 ) -> ProbeResult:
     """Run a probe; whatever goes wrong with child, target or GPU is an outcome and not an exception.
@@ -85,19 +87,34 @@ def run_probe(
     ends, with environment and noise so far, before the next one starts, so that a kill loses at most the one that
     runs. ``should_stop`` is asked about ten times a second, and so is the clock whether a window of ``probe.blackout``
     has begun; then the running iteration is dropped and the probe is ``skipped``. An iteration that fails for want of
-    a working worker (not about the model) ends the probe: the next would fail the same way. Exceptions of the caller's
-    own listeners and KeyboardInterrupt end the child and go on up.
+    a working worker (not about the model) ends the probe: the next would fail the same way. ``holding`` are locks of
+    what the child uses, e.g. a candidate's environment: they stay held until everything below this process has ended,
+    even when it is killed. Exceptions of the caller's own listeners and KeyboardInterrupt end the child and go on up.
     """
     state_dir = state_dir.absolute()
     listeners = (on_progress, on_iteration, should_stop)
-    run = _ProbeRun(Assignment(spec, variant, target, probe, state_dir, clock, *listeners, worker, find_gpu, earlier))
+    run = _ProbeRun(
+        Assignment(
+            spec,
+            variant,
+            target,
+            probe,
+            state_dir,
+            clock,
+            *listeners,
+            worker,
+            find_gpu,
+            holding=holding,
+            earlier=earlier,
+        )
+    )
     with contextlib.ExitStack() as stack:
         try:
             if earlier.missing(spec.iterations):
                 run.prepare(stack)
                 run.run_iterations()
         except TargetProblem as problem:
-            return run.result(Outcome.WORKER_ERROR, Failure("TargetProblem", str(problem)))
+            return run.result(Outcome.WORKER_ERROR, Failure(type(problem).__name__, str(problem)))
         except Skipped as skipped:
             run.postponed_until = skipped.until if isinstance(skipped, Postponed) else None
             return run.result(Outcome.SKIPPED, reason=str(skipped))
@@ -113,7 +130,7 @@ class _ProbeRun:
         self.environment: Environment | None = None  # of what ran here; whether it is the earlier one, the caller asks
         self.noise: dict[str, None] = dict.fromkeys(assignment.earlier.noise)
         self.gpu: Gpu | None = None
-        self.locks: list[HeldLock] = []
+        self.locks: list[HeldLock] = list(assignment.holding)
         self.stuck = False  # a process could not be ended: nothing more is started beside it
         self.postponed_until: datetime | None = None
 

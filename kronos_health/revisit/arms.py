@@ -135,9 +135,12 @@ def current_fingerprint(arms: Iterable[Arm]) -> str | None:
     return max(measured, key=lambda probe: (probe.started_at, probe.probe_id)).fingerprint if measured else None
 
 
-def variants_tried(arms: Iterable[Arm]) -> int:
-    """How many compiled arms compete on admissible evidence: trying more makes a lucky one likelier."""
-    return sum(arm.admissible and arm.variant != EAGER for arm in arms)
+def variants_tried(arms: Iterable[Arm], candidate: str) -> int:
+    """How many compiled arms of ``candidate`` compete on admissible evidence: trying more makes a lucky one likelier.
+
+    What was tried elsewhere does not count: only arms of production's own environment can be proposed for it.
+    """
+    return sum(arm.admissible and arm.variant != EAGER and arm.candidate == candidate for arm in arms)
 
 
 def standing(arm: Arm, tried: int) -> VariantStanding:

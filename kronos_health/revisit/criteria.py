@@ -37,14 +37,18 @@ class Terms:
         newest = arm.newest
         return arm.candidate == PRODUCTION and newest is not None and newest.fingerprint != self.fingerprint
 
-    def is_old(self, moment: datetime) -> bool:
-        """True when evidence of that moment no longer counts."""
-        return self.now - moment > timedelta(days=self.rules.stale_after_days)
+    def is_old(self, arm: Arm, moment: datetime) -> bool:
+        """True when evidence of that moment no longer counts.
+
+        Production drifts and is measured every night. A candidate is one release or revision, which does not change: it
+        is tried once, and what was found stands.
+        """
+        return arm.candidate == PRODUCTION and self.now - moment > timedelta(days=self.rules.stale_after_days)
 
     def is_stale(self, arm: Arm) -> bool:
         """True when the arm's last evidence is too old, imported (of unknown make), or overtaken."""
         newest = arm.newest
-        return newest is None or newest.imported or self.is_old(newest.started_at) or self.is_overtaken(arm)
+        return newest is None or newest.imported or self.is_old(arm, newest.started_at) or self.is_overtaken(arm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def _judge_comparisons(
     value = worst.accuracy.value
     if worst.upper_bound is not None and worst.scaled_difference is not None:
         value += f": {100 * worst.scaled_difference:+.2f} %, at most {100 * worst.upper_bound:+.2f} %"
-    stale = terms.is_stale(arm) or any(terms.is_old(comparison.created_at) for comparison in found.values())
+    stale = terms.is_stale(arm) or any(terms.is_old(arm, comparison.created_at) for comparison in found.values())
     because = "it is too old" if stale else None
     rows = (*(_comparison_evidence(comparison, because) for comparison in found.values()), *shown)
     if worst.accuracy is AccuracyState.FAIL:

@@ -74,8 +74,7 @@ def decide(history: History, previous: Decision | None, rules: Revisit, now: dat
     """Weigh the history of ``history.target`` at ``now``. ``previous`` only keeps a proposed variant from wavering."""
     arms = arms_of(history)
     terms = Terms(rules, now, current_fingerprint(arms))
-    tried = variants_tried(arms)
-    standings = {(arm.variant, arm.candidate): standing(arm, tried) for arm in arms}
+    standings = {(arm.variant, arm.candidate): standing(arm, variants_tried(arms, arm.candidate)) for arm in arms}
     cases = [
         _case(arm, standings[arm.variant, arm.candidate], history, terms)
         for arm in arms

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
+from kronos_health.domain.candidates import PRODUCTION, candidate_words
 from kronos_health.domain.probes import Outcome, is_layer
 from kronos_health.domain.revisit import (
     Criterion,
@@ -23,7 +24,7 @@ from kronos_health.domain.revisit import (
     RevisionFacts,
 )
 from kronos_health.domain.upstream import Look
-from kronos_health.revisit.arms import EAGER, PRODUCTION, Arm, arms_of, inadmissible_because
+from kronos_health.revisit.arms import EAGER, Arm, arms_of, inadmissible_because
 from kronos_health.revisit.criteria import (
     MET,
     NOT_MET,
@@ -160,9 +161,9 @@ def _attempt(history: History, terms: Terms, belongs: Callable[[ProbeFacts], boo
 def _passed(subject: str, attempt: _Attempt, row: Evidence) -> _Finding:
     name = attempt.passing.name if attempt.passing else ""
     told = f"{name} passes with {subject} on CUDA"
-    in_production = attempt.passing is not None and attempt.passing.candidate == PRODUCTION
+    candidate = attempt.passing.candidate if attempt.passing else PRODUCTION
     judgement = Judgement(MET, f"{subject} passes", told, (row, *attempt.evidence))
-    return _Finding(judgement, None if in_production else subject)
+    return _Finding(judgement, None if candidate == PRODUCTION else candidate_words(candidate))
 
 
 def _not_passed(subject: str, attempt: _Attempt, row: Evidence) -> _Finding:

@@ -178,12 +178,39 @@ class Target(Section):
     python_path: tuple[Path, ...] = Field((), description="folders put on the child's sys.path for module:factory")
     options: dict[str, str] = Field(default_factory=dict, description="handed to the factory as keyword arguments")
     queue: str = Field("", description="Airflow worker queue that has its GPU")
+    requirements: tuple[str, ...] = Field(
+        (), description="what a candidate's environment needs besides torch; default: what the loader needs"
+    )
 
     @field_validator("loader")
     @classmethod
     def _is_a_loader(cls, value: str) -> str:
         if value not in LOADERS and not _FACTORY.fullmatch(value):
             raise ValueError("is no loader")
+        return value
+
+
+class Candidates(Section):
+    """Environments other than production's, made to try targets in."""
+
+    automatic: bool = Field(True, description="whether news that the upstream watch sees is probed by itself")
+    variants: tuple[str, ...] = Field(
+        (), description="what is tried with news; empty: eager, stock, and every mitigation that keeps CUDA graphs"
+    )
+    attempts: Count = Field(3, description="how often news is tried while probing itself fails")
+    keep_days: Positive = Field(30.0, description="an environment or checkout not used for so long is removed")
+    budget_mb: Positive = Field(20_000.0, description="disk space for all of them; the longest unused go first")
+    index: str = Field("", description="package index asked beside pip's own, e.g. one with CPU builds of torch")
+    cuda_packages: Literal["auto", "allow", "refuse"] = Field(
+        "auto", description="whether pip may bring gigabytes of CUDA libraries; auto: where there is a GPU"
+    )
+    make_deadline_seconds: Positive = Field(3600.0, description="then making an environment is given up")
+
+    @field_validator("index")
+    @classmethod
+    def _without_password(cls, value: str) -> str:
+        if "@" in value.partition("://")[2].partition("/")[0]:
+            raise ValueError("must carry no user or password: those belong into pip's own configuration")
         return value
 
 
@@ -329,6 +356,7 @@ class Settings(Section):
     upstream: Upstream = Upstream()
     probe: Probe = Probe()
     targets: dict[str, Target] = Field(default_factory=lambda: {"kronos": Target()})
+    candidates: Candidates = Candidates()
     sources: dict[str, Source] = Field(default_factory=dict)
     logs: Logs = Logs()
     bounds: Bounds = Bounds()

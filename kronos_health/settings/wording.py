@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from kronos_health.settings.errors import Problem
 from kronos_health.settings.shape import choices, close_match, element_class, field_at, is_list, is_secret, keys_of
 from kronos_health.settings.sources import MASK
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 _EXPECTED = {
     "int": "must be a whole number",
     "float": "must be a number",
@@ -47,8 +49,8 @@ def explain(error: Mapping[str, Any], origin_of: Callable[[tuple[str, ...]], str
 
 
 def shorten(value: Any, limit: int = 80) -> str:
-    """A value as TOML would nearly write it, cut to one line."""
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    """A value as TOML would nearly write it, cut to one line, without the password of an address in it."""
+    text = str(value).lower() if isinstance(value, bool) else _CREDENTIALS.sub(f"{MASK}@", repr(value))
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, select
 
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import (
     AccuracyState,
     CacheState,
@@ -77,13 +78,14 @@ def open_probes(connection: Connection, started_before: datetime) -> tuple[Probe
 def passed_before(
     connection: Connection, target: str, variant: str, *, before: datetime, device: str | None = None
 ) -> bool:
-    """Whether a measured probe of the variant, run here and started before then, has ever passed (on ``device``)."""
+    """Whether a measured probe of the variant in production's environment, run here before then, ever passed there."""
     probe, environment = tables.probe, tables.environment
     found = (
         select(probe.c.id)
         .outerjoin(environment, probe.c.environment_id == environment.c.id)
         .where(probe.c.target == target, probe.c.variant == variant, probe.c.kind == ProbeKind.MEASURED.value)
         .where(probe.c.outcome == Outcome.PASSED.value, probe.c.started_at < before, probe.c.imported.is_(False))
+        .where(probe.c.candidate == PRODUCTION)
     )
     if device is not None:
         found = found.where(environment.c.device == device)

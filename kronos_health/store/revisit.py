@@ -108,7 +108,7 @@ def _probe(row: RowMapping) -> ProbeFacts:
         graph_failures=int(row["graph_failures"]),
         cache_states=frozenset(state for state, count in caches.items() if count),
         noisy=bool(row["noise"]),
-        message=row["message"],
+        message=row["message"] or row["skipped_reason"],
     )
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kronos_health.domain.upstream import Revision, Unknown
-from kronos_health.upstream.commands import Answer, NoAnswer, ask, clean_environment, one_line
+from kronos_health.upstream.commands import Answer, NoAnswer, one_line
+from kronos_health.upstream.git import Git
 
 _FORMAT = "--format=%H%x00%cI%x00%s"
 
@@ -28,12 +29,8 @@ class _Checkout:
     timeout_seconds: float
 
     def git(self, *arguments: str) -> Answer:
-        """Ask git in this checkout. A person named the path in the settings, so another owner is no objection."""
-        environment = clean_environment(
-            "GIT_SSH", "GIT_CONFIG_", GIT_TERMINAL_PROMPT="0", GIT_OPTIONAL_LOCKS="0", GIT_PAGER="cat"
-        )  # fmt: skip
-        options = ["-C", str(self.path), "-c", f"safe.directory={self.path}", "-c", "i18n.logOutputEncoding=UTF-8"]
-        return ask(["git", *options, *arguments], self.timeout_seconds, environment)
+        """Ask git in this checkout."""
+        return Git(self.path, self.timeout_seconds)(*arguments)
 
 
 def head_revision(checkout: Path, repository: str, timeout_seconds: float) -> Revision | Unknown:

@@ -122,7 +122,9 @@ def it_offers_a_form_of_known_targets_and_variants(dags: dict[str, Any]) -> None
     assert params["targets"]["items"]["enum"] == ["kronos"]
     assert {"eager", "compiled"} <= set(params["variants"]["examples"])
     assert params["iterations"]["minimum"] == 1
-    assert set(params) == {"targets", "variants", "iterations", "rehearse", "ignore_blackout"}
+    assert set(params) == {
+        *("targets", "variants", "iterations", "candidates", "production", "rehearse", "ignore_blackout")
+    }
 
 
 def it_gives_every_worker_queue_tasks_of_its_own(tmp_path: Path) -> None:

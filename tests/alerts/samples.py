@@ -11,7 +11,7 @@ from sqlalchemy import create_engine
 from kronos_health.alerts.condition import of_channel
 from kronos_health.alerts.messages import from_json
 from kronos_health.alerts.recording import record
-from kronos_health.checks.observations import checker, figures, logs, predictions, probes, revisit, upstream
+from kronos_health.checks.observations import checker, figures, logs, predictions, probes, revisit, trials, upstream
 from kronos_health.checks.observations.logs import NewFindings
 from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
 from kronos_health.domain.alerts import AlertKind, Fact, Message, Observation, ObservationState, TransitionKind
@@ -30,7 +30,17 @@ from kronos_health.domain.probes import (
     ProbeSpec,
     Regime,
 )
-from kronos_health.domain.revisit import Confidence, Criterion, CriterionName, CriterionState, Decision, Evidence, Mode
+from kronos_health.domain.revisit import (
+    Confidence,
+    Criterion,
+    CriterionName,
+    CriterionState,
+    Decision,
+    Evidence,
+    Mode,
+    Trial,
+    TrialResult,
+)
 from kronos_health.domain.upstream import Drift, DriftKind, Release, Revision
 from kronos_health.logs.catalogue import load_catalogue
 from kronos_health.settings.models import Settings
@@ -208,6 +218,15 @@ _KILLED = "/srv/stock-prediction/logs/trade_stock_e2e.log: permission denied. Le
 _WEEK = (Fact("Scanned", "812 MiB of logs in 1 source"), Fact("Findings", "0 in the last seven days"))
 DAY = 24.0
 
+_TRIAL = Trial(
+    "kronos", "torch=2.15.0", TrialResult.FIXED_WITH_OPT_IN, "compiled_whole_step",
+    "With torch 2.15.0, compiled_whole_step passes on CUDA (compiled: 0 of 5, graph_reuse; compiled_whole_step: "
+    "5 in a row).",
+    variants=(("compiled", "0 of 5, graph_reuse"), ("compiled_whole_step", "5 in a row")),
+    in_production="0 of 5, graph_reuse",
+    evidence=(Evidence("probe", "0199-8", True, ""), Evidence("probe", "0199-9", True, "")),
+)  # fmt: skip
+
 STORIES: dict[str, Story] = {
     "graph_reuse": [
         (0, seen("graph_reuse", found("graph_reuse", 42))),
@@ -230,6 +249,7 @@ STORIES: dict[str, Story] = {
     "kronos_updated.checked_out": [
         (0, upstream.of_revision(replace(_COMMIT, ref="HEAD"), _COMMIT.commit, ("kronos",), "0199-commit"))
     ],
+    "candidate_tried": [(0, trials.of_trial(_TRIAL))],
     "settings_drift": [(0, DRIFT), (2 + DAY, DRIFT), (3 + DAY, drift())],
     "predictions_out_of_bounds": [
         (0, bounds(_SLOW)),

@@ -261,6 +261,7 @@ def it_has_a_policy_for_every_kind() -> None:
     assert {kind for kind, policy in policies.items() if policy.one_off} == {
         AlertKind.TORCH_RELEASE,
         AlertKind.KRONOS_UPDATED,
+        AlertKind.CANDIDATE_TRIED,
         AlertKind.LOG_GAP,
         AlertKind.LOG_HISTORY,
         AlertKind.FIGURE_IMPROVED,

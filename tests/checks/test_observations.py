@@ -323,3 +323,23 @@ def it_says_the_digest_once_a_week() -> None:
     keys = {checker.of_week(at, ["EAGER."], [], 0, ["d1"]).key for at in (monday, sunday)}
     assert keys == {"2026-W48"}
     assert checker.of_week(monday, [], [], 1, []).title == "Still watching: 1 thing wants attention"
+
+
+class DescribeCandidateObservations:
+    TORCH = ProbeSpec("kronos", "compiled", "torch=2.15.0")
+
+    def it_calls_no_candidate_broken_again(self) -> None:
+        failed = ProbeResult(self.TORCH, Outcome.GRAPH_REUSE, NOW, NOW, None, ())
+        assert probes.of_variant("id", failed, passed_before=True) is None
+
+    def it_watches_a_candidate_as_one_thing(self) -> None:
+        reason = Failure("KeepingProblem", "the environment torch=2.15.0 cannot be made: no index answered")
+        seen = probes.of_probing("id", ProbeResult(self.TORCH, Outcome.WORKER_ERROR, NOW, NOW, None, (), reason))
+        assert (seen.key, seen.state) == ("probe/kronos/torch=2.15.0", ObservationState.BAD)
+        wanted = "kronos-health probe --target kronos --variant compiled --candidate torch=2.15.0  # "
+        assert seen.next_step.startswith(wanted)
+
+    def it_alarms_nobody_about_what_is_not_made_here_on_purpose(self) -> None:
+        reason = Failure("NotHere", "it would bring CUDA packages")
+        skipped = ProbeResult(self.TORCH, Outcome.SKIPPED, NOW, NOW, None, (), reason, skipped_reason=reason.message)
+        assert probes.of_probing("id", skipped).state is ObservationState.GOOD

@@ -24,6 +24,15 @@ def it_is_held_by_one_at_a_time_and_says_by_whom(tmp_path: Path) -> None:
     assert path.read_text() == "me"
 
 
+def it_is_shared_by_many_who_use_and_held_alone_by_one_who_changes(tmp_path: Path) -> None:
+    path = tmp_path / "environment.lock"
+    with acquire(path, "a probe", shared=True), acquire(path, "another probe", shared=True):
+        with pytest.raises(LockBusy, match="another probe"):
+            acquire(path, "pruning")
+    with acquire(path, "pruning"), pytest.raises(LockBusy, match="pruning"):
+        acquire(path, "a probe", shared=True)
+
+
 def it_waits_as_long_as_it_is_told(tmp_path: Path) -> None:
     path = tmp_path / "gpu.lock"
     holder = subprocess.Popen(["flock", str(path), "sleep", "0.6"])

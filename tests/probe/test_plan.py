@@ -111,3 +111,12 @@ def it_names_what_does_not_exist(request_: dict[str, list[str]], words: str) -> 
     with pytest.raises(PlanError) as error:
         plan(SETTINGS, on_cpu, **request_)  # type: ignore[arg-type]
     assert words in str(error.value)
+
+
+def it_tries_each_target_in_its_candidates_each_with_its_own_eager() -> None:
+    places = {"kronos": ("production", "torch=2.15.0"), "toto": ("torch=2.15.0",)}
+    specs = plan(SETTINGS, on_cpu, targets=["kronos", "toto"], variants=["compiled", "eager"], candidates=places)
+    ways = [("eager", MEASURED), ("compiled", MEASURED), ("compiled", REHEARSED)]
+    assert [(spec.target, spec.candidate, spec.variant, spec.kind) for spec in specs] == [
+        (target, place, *way) for target in ("kronos", "toto") for place in places[target] for way in ways
+    ]

@@ -207,6 +207,14 @@ class DescribeWrongSettings:
                 "probe.device = 'cudaa' (kronos_health.toml): must be one of auto, cpu, cuda. Did you mean 'cuda'?",
             ),
             (
+                "[candidates]\nindex = 'https://me:hunter2@mirror/simple'",
+                (
+                    "candidates.index = 'https://********@mirror/simple' (kronos_health.toml): must carry no user or "
+                    "password: those belong into pip's own configuration. The default is '': package index asked "
+                    "beside pip's own, e.g. one with CPU builds of torch."
+                ),
+            ),
+            (
                 "[probe]\nvariants = 'eager'",
                 (
                     "probe.variants = 'eager' (kronos_health.toml): must be a list in square brackets. "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from kronos_health.store.types import METADATA, Id, UtcDateTime
 
@@ -79,4 +79,15 @@ deployment = Table(
     Column("note", Text, nullable=False),
     Column("first_look", Boolean, nullable=False, default=False, comment="it was there when the watch began: not news"),
     comment="Production changed; the deployment checks count from here.",
+)
+
+candidate_trial = Table(
+    "candidate_trial",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("candidate", String(128), nullable=False),
+    Column("attempt", Integer, nullable=False, comment="from 1; news is tried again only while probing itself fails"),
+    Column("ordered_at", UtcDateTime, nullable=False),
+    UniqueConstraint("candidate", "attempt"),
+    comment="Trials of news that the checker ordered by itself. What came of them is in the probes of the candidate.",
 )
