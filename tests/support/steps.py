@@ -13,8 +13,6 @@ from kronos_health.settings.command import PROGRAM
 from kronos_health.store.history import list_queries
 
 OTHER_PROGRAMS = frozenset({"nvidia-smi"})
-# Comes with the candidates; until then it is known here by name.
-_COMING = frozenset({"--candidate"})
 
 
 def refused(step: str) -> str | None:
@@ -40,17 +38,8 @@ def _parse(words: list[str]) -> str | None:
         _name, found, words = command.resolve_command(context, [*context._protected_args, *context.args])
         assert found is not None
         command = found
-        context = command.make_context(command.name, _without_coming(command, words), parent=context)
+        context = command.make_context(command.name, list(words), parent=context)
     return _unknown_query(context.params) if command.name == "query" else None
-
-
-def _without_coming(command: typer.core.TyperCommand, words: list[str]) -> list[str]:
-    known = {option for parameter in command.params for option in parameter.opts}
-    for option in _COMING - known:
-        while option in words:
-            at = words.index(option)
-            words = words[:at] + words[at + 2 :]
-    return words
 
 
 def _unknown_query(given: dict[str, object]) -> str | None:
