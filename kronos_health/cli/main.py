@@ -70,7 +70,7 @@ def main() -> None:
     try:
         app()
     except (SettingsError, StoreError, CheckError) as error:
-        errors.print(str(error), style="bold red", highlight=False, markup=False)
+        errors.print(str(error), style="bold red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(COULD_NOT)
     except Stopped as stop:
         errors.print(

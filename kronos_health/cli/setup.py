@@ -82,7 +82,7 @@ def config_check_command() -> None:
     problems = check_reachable(loaded.settings, loaded.origins)
     problems += check_usable(loaded.settings, loaded.origins, {problem.key for problem in problems})
     out.print(render_settings(loaded))
-    out.print(render_problems(problems))
+    out.print(render_problems(problems), soft_wrap=True)
     out.print(_connections(loaded.settings), style="dim", markup=False)
     raise typer.Exit(1 if any(problem.severity == "error" for problem in problems) else 0)
 
