@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from kronos_health.checks.context import CheckError, Context
@@ -73,6 +74,10 @@ def entered(
 
     Raises ``KeepingProblem`` (with one line for people) when it cannot be made, ``MakingStopped`` on request.
     """
+    if name == PRODUCTION:
+        with _own(context, target, Making(context.settings.candidates.make_deadline_seconds, say, should_stop)) as site:
+            yield site
+        return
     settings, candidate = context.settings, _parsed(name)
     reason = recipes.unfit_because(candidate, target, settings)
     if reason:
@@ -97,8 +102,6 @@ def prepare(context: Context, places: Iterable[tuple[str, str]], say: Say) -> tu
     """Make what (target, candidate) ``places`` need, before a GPU is waited for; returns why some cannot be made."""
     problems = []
     for target, name in dict.fromkeys(places):
-        if name == PRODUCTION:
-            continue
         try:
             with entered(context, target, name, say):
                 pass
@@ -142,6 +145,28 @@ def _resolved(context: Context, candidate: Candidate, target: str) -> Candidate:
             raise KeepingProblem(f"which commit {candidate.kronos} is, is not known: {commit.reason}")
         candidate = candidate.with_commit(commit)
     return candidate
+
+
+@contextlib.contextmanager
+def _own(context: Context, name: str, making: Making) -> Iterator[Site]:
+    """Production's place: the target as configured, in the environment made for it where it has none of its own."""
+    settings, target = context.settings, context.settings.targets[name]
+    if not recipes.has_own_environment(target):
+        yield Site(target)
+        return
+    recipe = recipes.own_recipe(name, target, _our_torch(settings.upstream.torch_package), settings, _has_gpu(context))
+    with venvs.in_use(recipe, settings.state_dir, making) as (venv, lock):
+        yield Site(_with_interpreter(target, venv.python), (lock,))
+
+
+def _our_torch(package: str) -> str:
+    """The torch that this program was tested with, without its build: pip's configuration says which build is had."""
+    try:
+        return metadata.version(package).partition("+")[0]
+    except metadata.PackageNotFoundError as error:
+        raise KeepingProblem(
+            f"which {package} an environment is to have is not known: this one has none. Set targets.NAME.interpreter."
+        ) from error
 
 
 @contextlib.contextmanager

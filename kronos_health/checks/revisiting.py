@@ -42,7 +42,8 @@ def _revisit(context: Context, name: str) -> Decision:
             history = history_of(context, connection, name)
             previous = store.latest_decision(connection, name, imported=False)
             now = context.now()
-            decision = decide(history, previous.decision if previous else None, settings.revisit, now)
+            asked = settings.targets[name].criteria_in_force
+            decision = decide(history, previous.decision if previous else None, settings.revisit, now, asked)
             decision_id = store.record_decision(connection, decision)
             recording.record(connection, tuple(observations.of_decision(decision, decision_id)), settings, now)
         state.message = decision.sentence

@@ -9,7 +9,6 @@ from datetime import timedelta
 from kronos_health.checks import candidates
 from kronos_health.checks.context import Context
 from kronos_health.domain.campaigns import Measured
-from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Failure, Outcome, ProbeRecord, ProbeResult, ProbeSpec
 from kronos_health.probe.kept import KeepingProblem, MakingStopped, NotHere
 from kronos_health.probe.progress import Progress, ProgressListener
@@ -65,9 +64,6 @@ def run_on_site(
 def _site(
     context: Context, campaign_id: str, spec: ProbeSpec, say: Callable[[str], None], should_stop: Callable[[], bool]
 ) -> Iterator[candidates.Site]:
-    if spec.candidate == PRODUCTION:
-        yield candidates.Site(context.settings.targets[spec.target])
-        return
     with reading(context.engine) as connection:
         earlier = probe_history.probes_of_campaign(connection, campaign_id)
     _refuse_again(spec, [record for record in earlier if context.now() - record.started_at < TRIED_AGAIN_AFTER])

@@ -11,12 +11,15 @@ from kronos_health.domain.upstream import Look
 
 
 class CriterionName(StrEnum):
-    """The four reasons to revisit the decision of 2025-10-30, in the order the team wrote them down."""
+    """The four reasons to revisit the decision of 2025-10-30, in the order the team wrote them down; then Toto's."""
 
     TORCH_RELEASE = "torch_release"
     KRONOS_UPDATE = "kronos_update"
     COMPILED_ITERATIONS = "compiled_iterations"
     ACCURACY = "accuracy"
+    RECOMPILES = "recompiles"
+    SPEED_UP = "speed_up"
+    CUDAGRAPH_SKIPS = "cudagraph_skips"
 
 
 class CriterionState(StrEnum):
@@ -134,6 +137,8 @@ class ProbeFacts:
     cache_states: frozenset[CacheState]  # of the iterations that passed
     noisy: bool = False  # figures may be disturbed; passing and failing stand
     message: str | None = None
+    recompiles: int | None = None  # most in one iteration about the model; None: no iteration counted
+    cudagraph_skips: int | None = None  # likewise
 
 
 @dataclass(frozen=True, slots=True)

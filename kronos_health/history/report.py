@@ -224,7 +224,10 @@ def _revisit(criteria: tuple[CriterionFacts, ...]) -> Iterator[str]:
             ]
         )
     yield from table(("#", "Criterion", "State", "Found", "Needed", "In words", "Evidence"), rows)
-    yield "\nCriteria 3 and 4 are necessary; 1 and 2 are reasons to probe. Unknown never counts as met."
+    yield (
+        "\nCriteria 3 and 4 are necessary, and those that only this target has; 1 and 2 are reasons to probe. Unknown "
+        "never counts as met."
+    )
 
 
 def _verification(checks: tuple[DeploymentCheckFacts, ...]) -> Iterator[str]:

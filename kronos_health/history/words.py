@@ -15,6 +15,9 @@ CRITERIA: Final = {
     "kronos_update": "Kronos updated with the fix",
     "compiled_iterations": "N of N compiled iterations",
     "accuracy": "No accuracy degradation vs eager",
+    "recompiles": "Few recompilations",
+    "speed_up": "Fast enough beside eager",
+    "cudagraph_skips": "No CUDA graph skipped",
 }
 STATES: Final = {"met": "met", "not_met": "not met", "unknown": "unknown"}
 NOTHING: Final = "–"

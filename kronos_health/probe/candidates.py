@@ -8,17 +8,25 @@ from pathlib import Path
 from kronos_health.domain.candidates import Candidate
 from kronos_health.probe import pip
 from kronos_health.probe.venvs import Recipe
-from kronos_health.settings.models import Candidates, Settings, Target
+from kronos_health.settings.models import TOTO, Candidates, Settings, Target
 
-__all__ = ["checkout_of", "on_checkout", "recipe_of", "requirements_of", "unfit_because"]
+__all__ = [
+    "checkout_of", "has_own_environment", "on_checkout", "own_recipe", "recipe_of", "requirements_of", "unfit_because",
+]  # fmt: skip
 
 _PACKAGED, _CHECKOUT = "kronos", "kronos_checkout"
+_TOTO_CODE = "toto-ts>=0.2,<0.3"  # installed alone: it pins torch 2.7 and ten more packages against what is probed
+# What Toto's model and forecaster import (0.2.0); gluonts.torch itself imports lightning and scipy.
+_TOTO_NEEDS = ("einops>=0.8", "gluonts[torch]>=0.16,<0.18", "huggingface-hub>=0.33", "jaxtyping>=0.2.29", "numpy",
+               "rotary-embedding-torch>=0.8.6,<0.10", "safetensors>=0.6", "setuptools")  # fmt: skip
 _KRONOS_NEEDS = ("einops>=0.8", "huggingface-hub>=0.33", "numpy", "pandas>=2.2,<3.1", "safetensors>=0.6", "tqdm")
 _NEEDS = {
     _PACKAGED: (*_KRONOS_NEEDS, "sktime>=1.2,<1.3"),
     _CHECKOUT: _KRONOS_NEEDS,
     "production_wrapper": _KRONOS_NEEDS,
+    TOTO: _TOTO_NEEDS,
 }
+_OWN = {TOTO: (_TOTO_CODE,)}  # loaders whose code must not share an environment with this program
 
 
 def requirements_of(target: Target) -> tuple[str, ...]:
@@ -53,10 +61,24 @@ def on_checkout(target: Target, tree: Path) -> Target:
 def recipe_of(candidate: Candidate, target: Target, settings: Settings, has_gpu: bool) -> Recipe:
     """The environment of a candidate with another torch, for ``target`` as it will be loaded."""
     python = Path(candidate.python) if candidate.python else target.interpreter
-    wanted = f"{settings.upstream.torch_package}=={candidate.torch}"
+    return _recipe(replace(candidate, kronos=None).name, str(candidate.torch), python, target, settings, has_gpu)
+
+
+def has_own_environment(target: Target) -> bool:
+    """Whether ``target`` runs in an environment that is made for it in production's place, since none is given."""
+    return target.interpreter is None and target.loader in _OWN
+
+
+def own_recipe(name: str, target: Target, torch: str, settings: Settings, has_gpu: bool) -> Recipe:
+    """The environment that stands for production's, for target ``name`` with torch version ``torch``."""
+    return _recipe(name, torch, None, target, settings, has_gpu)
+
+
+def _recipe(name: str, torch: str, python: Path | None, target: Target, settings: Settings, has_gpu: bool) -> Recipe:
     return Recipe(
-        name=replace(candidate, kronos=None).name,
-        requirements=(wanted, *requirements_of(target)),
+        name=name,
+        requirements=(f"{settings.upstream.torch_package}=={torch}", *requirements_of(target)),
+        bare=_OWN.get(target.loader, ()),
         python=python,
         extra_index=settings.candidates.index,
         refusal=None if _may_bring_cuda(settings.candidates, has_gpu) else _REFUSAL,

@@ -40,10 +40,12 @@ from kronos_health.revisit.criteria import (
     not_worth_it,
     result_of,
 )
+from kronos_health.revisit.target_criteria import NOTHING_ASKED, Gate, gates
 from kronos_health.revisit.triggers import Trigger, kronos_update, torch_release
-from kronos_health.settings.models import Revisit
+from kronos_health.settings.models import Revisit, TargetCriteria
 
 _SURENESS = tuple(Confidence)
+_MET = CriterionState.MET
 STOCK = "compiled"  # what production would run without any mitigation: the variant shown where none stands out
 
 
@@ -55,28 +57,49 @@ class Case:
     standing: VariantStanding
     iterations: Judgement
     accuracy: Judgement
+    gates: tuple[Gate, ...]
     unworthy: str | None
     speed_up: float | None
     stale: bool
 
     @property
+    def states(self) -> tuple[CriterionState, ...]:
+        """Of everything that is necessary: criteria 3 and 4, and the target's own."""
+        return (self.iterations.state, self.accuracy.state, *(gate.judgement.state for gate in self.gates))
+
+    @property
     def proven(self) -> bool:
-        """Criteria 3 and 4 hold."""
-        return self.iterations.state is CriterionState.MET and self.accuracy.state is CriterionState.MET
+        """Criteria 3 and 4 hold, and the target's own."""
+        return all(state is CriterionState.MET for state in self.states)
 
     @property
     def failed(self) -> bool:
-        """Admissible evidence says that it does not work, or not as well as eager."""
-        return CriterionState.NOT_MET in (self.iterations.state, self.accuracy.state)
+        """Admissible evidence says that it does not work, or not as well as was asked for."""
+        return CriterionState.NOT_MET in self.states
+
+    @property
+    def first_unmet_gate(self) -> Gate | None:
+        """The target's own criterion to name when the variant is held back by one; what is refuted comes first."""
+        unmet = [gate for gate in self.gates if gate.judgement.state is not CriterionState.MET]
+        return min(unmet, key=lambda gate: gate.judgement.state is not CriterionState.NOT_MET, default=None)
 
 
-def decide(history: History, previous: Decision | None, rules: Revisit, now: datetime) -> Decision:
-    """Weigh the history of ``history.target`` at ``now``. ``previous`` only keeps a proposed variant from wavering."""
+def decide(
+    history: History,
+    previous: Decision | None,
+    rules: Revisit,
+    now: datetime,
+    asked: TargetCriteria = NOTHING_ASKED,
+) -> Decision:
+    """Weigh the history of ``history.target`` at ``now``; ``asked`` are the criteria that only this target has.
+
+    ``previous`` only keeps a proposed variant from wavering.
+    """
     arms = arms_of(history)
     terms = Terms(rules, now, current_fingerprint(arms))
     standings = {(arm.variant, arm.candidate): standing(arm, variants_tried(arms, arm.candidate)) for arm in arms}
     cases = [
-        _case(arm, standings[arm.variant, arm.candidate], history, terms)
+        _case(arm, standings[arm.variant, arm.candidate], history, terms, asked)
         for arm in arms
         if arm.candidate == PRODUCTION and arm.variant != EAGER
     ]
@@ -90,7 +113,8 @@ def decide(history: History, previous: Decision | None, rules: Revisit, now: dat
         leading.accuracy if leading else None,
         rules,
     )
-    criteria = (*(trigger.criterion for trigger in triggers), *necessary)
+    own = [gate.shown_for(leading.arm) for gate in leading.gates] if leading else []
+    criteria = (*(trigger.criterion for trigger in triggers), *necessary, *own)
     verdict = _compiled(chosen) if chosen else _eager(cases, leading, _EagerSide.of(eager, terms))
     return Decision(
         target=history.target,
@@ -112,13 +136,14 @@ def unchanged(previous: Decision | None, current: Decision) -> bool:
     return previous is not None and replace(previous, decided_at=current.decided_at) == current
 
 
-def _case(arm: Arm, figures: VariantStanding, history: History, terms: Terms) -> Case:
+def _case(arm: Arm, figures: VariantStanding, history: History, terms: Terms, asked: TargetCriteria) -> Case:
     compared = figures_of(arm, history)
     return Case(
         arm,
         figures,
         compiled_iterations(arm, terms),
         accuracy(arm, history, terms),
+        gates(arm, history, terms, asked),
         not_worth_it(arm, history, terms.rules),
         compared.speed_up if compared else None,
         terms.is_stale(arm),
@@ -211,7 +236,10 @@ def _eager(cases: Sequence[Case], leading: Case | None, eager: _EagerSide) -> _V
 def _result(case: Case) -> str:
     """What to hold against a variant: the graph that failed in it, else its newest probe."""
     probe = case.arm.graph_failure or case.arm.newest
-    return result_of(probe) if probe else "nothing"
+    gate = case.first_unmet_gate
+    refuted = gate if gate and gate.judgement.state is CriterionState.NOT_MET else None
+    told = f", {refuted.judgement.explanation}" if refuted else ""
+    return f"{result_of(probe)}{told}" if probe else "nothing"
 
 
 def _unproven(leading: Case) -> str:
@@ -220,6 +248,9 @@ def _unproven(leading: Case) -> str:
         return f"{name} works but {leading.unworthy}"
     if leading.iterations.state is not CriterionState.MET:
         return f"{name} is not proven ({leading.iterations.value})"
+    gate = leading.first_unmet_gate
+    if gate is not None and leading.accuracy.state is CriterionState.MET:
+        return f"{name} runs, but not as asked for: {gate.judgement.explanation}"
     return f"{name} runs, but its accuracy is {leading.accuracy.value}"
 
 
@@ -232,6 +263,7 @@ def _reason(verdict: _Verdict, leading: Case | None, triggers: Sequence[Trigger]
     parts = [verdict.because]
     if leading is not None:
         parts += [leading.iterations.explanation, f"Accuracy: {leading.accuracy.explanation}"]
+        parts += [gate.judgement.explanation for gate in leading.gates if gate.judgement.state is not _MET]
         if leading.standing.admissible and leading.standing.passed:
             parts.append(_counted(leading.standing))
     for trigger in triggers:

@@ -16,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
-LOADERS = ("kronos", "kronos_checkout", "production_wrapper")
+TOTO = "toto"
+LOADERS = ("kronos", "kronos_checkout", "production_wrapper", TOTO)
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -161,26 +162,44 @@ class Probe(Section):
     evaluation: Evaluation = Evaluation()
 
 
+class TargetCriteria(Section):
+    """What running compiled must reach for this target, beside criteria 3 and 4. ``None``: as the loader has it."""
+
+    recompiles_below: Count | None = Field(None, description="fewer recompilations than this in every process")
+    minimum_speed_up: Positive | None = Field(None, description="times as fast as eager, steady state")
+    maximum_cudagraph_skips: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="CUDA graphs that torch may skip in a process"
+    )
+
+
+# The team's, of 2025-10-30: below 10 recompilations, twice as fast, and no CUDA graph skipped.
+_CRITERIA = {TOTO: TargetCriteria(recompiles_below=10, minimum_speed_up=2.0, maximum_cudagraph_skips=0)}
+
+
 class Target(Section):
     """A model under watch."""
 
     loader: str = Field(
         "kronos",
-        description="kronos (sktime copy), kronos_checkout (upstream checkout), production_wrapper, or module:factory",
+        description="kronos (sktime copy), kronos_checkout (upstream checkout), production_wrapper, toto, or "
+        "module:factory",
     )
     size: Literal["auto", "mini", "small", "base", "tiny"] = Field(
-        "auto", description="auto: mini on CPU, base on CUDA"
+        "auto", description="auto: mini on CPU, base on CUDA; Toto comes as tiny and base"
     )
     checkout: Path | None = Field(None, description="checkout of upstream Kronos, or of production for its wrapper")
     weights: str = Field("", description="local folder or hub id; empty: seeded random weights")
     tokenizer: str = Field("", description="local folder or hub id of the tokenizer")
-    interpreter: Path | None = Field(None, description="python that has torch and the model; default: this one")
+    interpreter: Path | None = Field(
+        None, description="python that has torch and the model; default: this one, for Toto one made for it"
+    )
     python_path: tuple[Path, ...] = Field((), description="folders put on the child's sys.path for module:factory")
     options: dict[str, str] = Field(default_factory=dict, description="handed to the factory as keyword arguments")
     queue: str = Field("", description="Airflow worker queue that has its GPU")
     requirements: tuple[str, ...] = Field(
-        (), description="what a candidate's environment needs besides torch; default: what the loader needs"
+        (), description="what a made environment needs besides torch; default: what the loader needs"
     )
+    criteria: TargetCriteria = TargetCriteria()
 
     @field_validator("loader")
     @classmethod
@@ -188,6 +207,12 @@ class Target(Section):
         if value not in LOADERS and not _FACTORY.fullmatch(value):
             raise ValueError("is no loader")
         return value
+
+    @property
+    def criteria_in_force(self) -> TargetCriteria:
+        """The criteria beside 3 and 4, each as set, else the loader's own; ``None`` is then not asked for."""
+        own = _CRITERIA.get(self.loader, TargetCriteria())
+        return own.model_copy(update=self.criteria.model_dump(exclude_none=True))
 
 
 class Candidates(Section):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, column, select
+from sqlalchemy import Connection, RowMapping, Subquery, column, func, select
 from sqlalchemy import table as view
 
 from kronos_health.domain.probes import AccuracyState, CacheState, Outcome, ProbeKind, Regime
@@ -26,7 +26,7 @@ from kronos_health.domain.revisit import (
     RevisionFacts,
     VariantStanding,
 )
-from kronos_health.store.tables.probes import comparison, environment, probe
+from kronos_health.store.tables.probes import comparison, environment, iteration, probe
 from kronos_health.store.tables.revisit import criterion_evaluation, criterion_evidence, decision, variant_standing
 from kronos_health.store.tables.upstream import upstream_commit, upstream_release
 from kronos_health.store.types import UtcDateTime, new_id
@@ -73,17 +73,36 @@ def load_history(
 
 
 def _probes(connection: Connection, target: str) -> tuple[ProbeFacts, ...]:
-    counted = _COUNTS.c
+    counted, most = _COUNTS.c, _torch_counts(target)
+    torch = most.c
     query = (
         select(probe, environment.c.device, environment.c.fingerprint, environment.c.torch,
                environment.c.target_revision, counted.failed.label("iterations_failed"), counted.graph_failures,
-               counted.cold, counted.warm)
+               counted.cold, counted.warm, torch.recompiles, torch.cudagraph_skips)
         .outerjoin(environment, probe.c.environment_id == environment.c.id)
         .join(_COUNTS, counted.probe_id == probe.c.id)
+        .outerjoin(most, torch.probe_id == probe.c.id)
         .where(probe.c.target == target)
         .order_by(probe.c.started_at, probe.c.id)
     )  # fmt: skip
     return tuple(_probe(row) for row in connection.execute(query).mappings())
+
+
+def _torch_counts(target: str) -> Subquery:
+    """The most that torch counted in one process of each probe, of those that say something about the model."""
+    table = iteration.c
+    says_nothing = [outcome.value for outcome in Outcome if not outcome.about_the_model]
+    return (
+        select(
+            table.probe_id,
+            func.max(table.recompiles).label("recompiles"),
+            func.max(table.cudagraph_skips).label("cudagraph_skips"),
+        )
+        .join(probe, table.probe_id == probe.c.id)
+        .where(probe.c.target == target, table.outcome.not_in(says_nothing))
+        .group_by(table.probe_id)
+        .subquery("most")
+    )
 
 
 def _probe(row: RowMapping) -> ProbeFacts:
@@ -109,6 +128,8 @@ def _probe(row: RowMapping) -> ProbeFacts:
         cache_states=frozenset(state for state, count in caches.items() if count),
         noisy=bool(row["noise"]),
         message=row["message"] or row["skipped_reason"],
+        recompiles=row["recompiles"],
+        cudagraph_skips=row["cudagraph_skips"],
     )
 
 

@@ -2,7 +2,7 @@
 -- question: On which rows does the newest (or a given) decision rest, criterion by criterion?
 -- param: target text = kronos | the model
 -- param: decision_id text = null | a decision; null: the newest of the target
--- column: criterion text | torch_release, kronos_update, compiled_iterations or accuracy
+-- column: criterion text | torch_release, kronos_update, compiled_iterations, accuracy; a target's own: recompiles, speed_up, cudagraph_skips
 -- column: variant text | the variant it was evaluated for
 -- column: state text | met, not_met or unknown
 -- column: value text | what was found

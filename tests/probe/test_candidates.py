@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from kronos_health.domain.candidates import parse_candidate
-from kronos_health.probe.candidates import checkout_of, on_checkout, recipe_of, requirements_of, unfit_because
+from kronos_health.probe.candidates import (
+    checkout_of,
+    has_own_environment,
+    on_checkout,
+    own_recipe,
+    recipe_of,
+    requirements_of,
+    unfit_because,
+)
 from kronos_health.settings.models import Settings
 
 OURS, THEIRS = Path("/srv/kronos"), Path("/srv/other")
@@ -73,3 +81,27 @@ def it_lets_cuda_libraries_in_only_where_they_are_of_use(rule: str, has_gpu: boo
     recipe = recipe_of(parse_candidate("torch=2.15.0"), found.targets["t"], found, has_gpu)
     assert (recipe.refusal is not None) is refuses
     assert recipe.extra_index == "https://mirror/cpu"
+
+
+class DescribeToto:
+    def it_gets_an_environment_of_its_own_unless_one_is_given(self) -> None:
+        found = settings(target={"loader": "toto"})
+        assert has_own_environment(found.targets["t"])
+        assert not has_own_environment(settings(target={"loader": "toto", "interpreter": "/p"}).targets["t"])
+        assert not has_own_environment(settings().targets["t"])
+
+    def it_comes_without_its_pins_beside_our_torch_and_what_its_code_imports(self) -> None:
+        found = settings(target={"loader": "toto"})
+        recipe = own_recipe("t", found.targets["t"], "2.13.0", found, has_gpu=False)
+        assert (recipe.name, recipe.python) == ("t", None)
+        assert recipe.bare == ("toto-ts>=0.2,<0.3",), "with --no-deps: it would bring torch 2.7"
+        assert recipe.requirements[0] == "torch==2.13.0"
+        assert "gluonts[torch]>=0.16,<0.18" in recipe.requirements
+        assert recipe.refusal is not None, "no CUDA packages where there is no GPU"
+
+    def it_can_be_tried_with_another_torch_but_not_with_another_kronos(self) -> None:
+        found = settings(target={"loader": "toto"})
+        recipe = recipe_of(parse_candidate("torch=2.15.0"), found.targets["t"], found, has_gpu=True)
+        assert recipe.requirements[0] == "torch==2.15.0"
+        assert recipe.bare == ("toto-ts>=0.2,<0.3",)
+        assert "does not take its model's code" in str(unfit_because(parse_candidate("kronos=x"), "t", found))

@@ -177,7 +177,8 @@ class DescribeWrongSettings:
                 "[targets.kronos]\nloader = 'kronoss'",
                 (
                     "targets.kronos.loader = 'kronoss' (kronos_health.toml): is no loader. The default is 'kronos': "
-                    "kronos (sktime copy), kronos_checkout (upstream checkout), production_wrapper, or module:factory."
+                    "kronos (sktime copy), kronos_checkout (upstream checkout), production_wrapper, toto, or "
+                    "module:factory."
                 ),
             ),
             (

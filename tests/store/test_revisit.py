@@ -96,6 +96,15 @@ class DescribeTheHistory:
         assert facts.cache_states == {CacheState.COLD}, "a cache that was found by a failure shows nothing"
         assert facts.started_at == now
 
+    def it_takes_torchs_counts_from_the_worst_process_that_says_something(self, engine: Engine, now: datetime) -> None:
+        result = _result("compiled", now, [Outcome.PASSED, Outcome.DEGRADED_TO_EAGER, Outcome.LOST])
+        counts = (Counters(recompiles=3), Counters(recompiles=12, cudagraph_skips=2), Counters(recompiles=99))
+        counted = tuple(replace(one, counters=had) for one, had in zip(result.iterations, counts, strict=True))
+        _store(engine, replace(result, iterations=counted), _result("eager", now, []))
+        worst, none = _history(engine).probes
+        assert (worst.recompiles, worst.cudagraph_skips) == (12, 2)
+        assert (none.recompiles, none.cudagraph_skips) == (None, None)
+
     def it_takes_an_imported_summary_at_its_word(self, engine: Engine, now: datetime) -> None:
         bare = _result("compiled", now, [], outcome=Outcome.GRAPH_REUSE, environment=None, imported=True)
         _store(engine, replace(bare, spec=replace(bare.spec, iterations=5)))

@@ -14,6 +14,9 @@ _TITLES = {
     CriterionName.KRONOS_UPDATE: "an updated Kronos runs compiled",
     CriterionName.COMPILED_ITERATIONS: "every compiled iteration of {target} succeeded",
     CriterionName.ACCURACY: "compiled {target} forecasts as well as eager",
+    CriterionName.RECOMPILES: "compiled {target} recompiles seldom enough",
+    CriterionName.SPEED_UP: "compiled {target} is fast enough",
+    CriterionName.CUDAGRAPH_SKIPS: "compiled {target} skips no more CUDA graphs than allowed",
 }
 _STATES = {
     CriterionState.MET: ObservationState.BAD,  # "bad" only in the sense of: tell somebody

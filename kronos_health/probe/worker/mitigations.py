@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from .errors import BadInput
+from .errors import Unsupported
 
 ROTARY_METHOD = "_update_cos_sin_cache"
 
@@ -20,7 +20,7 @@ def use_static_rotary_tables(model: Any, length: int) -> int:
     """Give every rotary embedding of ``model`` its tables for ``length`` positions; returns how many there were.
 
     A rotary embedding is a module with ``inv_freq`` and ``_update_cos_sin_cache(x, seq_len)``, as upstream Kronos has
-    it. Raises :class:`BadInput` when the model has none.
+    it. Raises :class:`Unsupported` when the model has none.
     """
     found = [
         module
@@ -28,7 +28,7 @@ def use_static_rotary_tables(model: Any, length: int) -> int:
         if hasattr(module, "inv_freq") and hasattr(module, ROTARY_METHOD)
     ]
     if not found:
-        raise BadInput(f"this variant makes rotary tables ahead, but {type(model).__name__} has no rotary embedding")
+        raise Unsupported(f"this variant makes rotary tables ahead, but {type(model).__name__} has no rotary embedding")
     for module in found:
         _make_static(module, length)
     return len(found)

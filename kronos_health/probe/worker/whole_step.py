@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from .errors import BadInput
+from .errors import Unsupported
 from .targets.contract import Part
 from .targets.teacher_forcing import tokens_of
 from .windows import Window
@@ -67,12 +67,12 @@ class WholeStep:
 
 
 def install(target: Any) -> Part:
-    """Make ``target``'s predictor decode by whole steps; returns the step, to be compiled. Raises :class:`BadInput`."""
+    """Make ``target``'s predictor decode by whole steps; returns the step to compile. Raises :class:`Unsupported`."""
     predictor = getattr(target, "predictor", None)
     source = sys.modules.get(type(predictor).__module__)
     sample = getattr(source, "sample_from_logits", None)
     if predictor is None or source is None or sample is None or not hasattr(source, "auto_regressive_inference"):
-        raise BadInput(f"compiled_whole_step needs a KronosPredictor, which {type(target).__name__} does not show")
+        raise Unsupported(f"compiled_whole_step needs a KronosPredictor, which {type(target).__name__} does not show")
     whole = WholeStep(predictor.model, sample)
 
     def decode(

@@ -53,9 +53,9 @@ def it_names_a_recipe_that_is_not_there(recipe: str, options: dict[str, Any], me
 
 
 def it_cannot_apply_what_the_model_does_not_have() -> None:
-    with pytest.raises(BadInput, match="Linear has no rotary embedding"):
+    with pytest.raises(Unsupported, match="Linear has no rotary embedding"):
         mitigations.use_static_rotary_tables(torch.nn.Linear(1, 1), 8)
-    with pytest.raises(BadInput, match="needs a KronosPredictor, which object does not show"):
+    with pytest.raises(Unsupported, match="needs a KronosPredictor, which object does not show"):
         whole_step.install(object())
     with pytest.raises(BadInput, match=r"neither compiled_parts\(\) nor a torch.nn.Module in .model"):
         parts_of(object())

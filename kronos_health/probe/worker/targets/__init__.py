@@ -29,6 +29,10 @@ def import_target(spec: WorkerSpec) -> Builder:
         from . import wrapper
 
         return wrapper.import_wrapper(spec)
+    if loader == "toto":
+        from . import toto
+
+        return toto.import_toto(spec)
     from . import factory
 
     return factory.import_factory(spec)

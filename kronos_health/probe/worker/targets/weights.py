@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,21 @@ def read_config(folder: Path, what: str) -> dict[str, Any] | None:
     return config
 
 
-def load_weights(module: Any, folder: Path, what: str) -> str:
-    """Fill ``module`` from the safetensors in ``folder``; returns their digest. :class:`BadInput` on any misfit."""
+def load_weights(
+    module: Any, folder: Path, what: str, rename: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+) -> str:
+    """Fill ``module`` from the safetensors in ``folder``; returns their digest. :class:`BadInput` on any misfit.
+
+    ``rename`` turns what was stored into what the module calls it.
+    """
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickled = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
         hint = f" (only {pickled[0]}: pickled weights are never loaded, convert them)" if pickled else ""
         raise BadInput(f"{what}: {folder} holds no *.safetensors{hint}")
     state = _read_state(files, what)
+    if rename is not None:
+        state = rename(state)
     _check_fit(module, state, f"{what} {folder}")
     module.load_state_dict(state, strict=False)
     return digest(files)
