@@ -154,7 +154,7 @@ def _own(context: Context, name: str, making: Making) -> Iterator[Site]:
     if not recipes.has_own_environment(target):
         yield Site(target)
         return
-    recipe = recipes.own_recipe(name, target, _our_torch(settings.upstream.torch_package), settings, _has_gpu(context))
+    recipe = recipes.own_recipe(target, _our_torch(settings.upstream.torch_package), settings, _has_gpu(context))
     with venvs.in_use(recipe, settings.state_dir, making) as (venv, lock):
         yield Site(_with_interpreter(target, venv.python), (lock,))
 

@@ -69,9 +69,9 @@ def has_own_environment(target: Target) -> bool:
     return target.interpreter is None and target.loader in _OWN
 
 
-def own_recipe(name: str, target: Target, torch: str, settings: Settings, has_gpu: bool) -> Recipe:
-    """The environment that stands for production's, for target ``name`` with torch version ``torch``."""
-    return _recipe(name, torch, None, target, settings, has_gpu)
+def own_recipe(target: Target, torch: str, settings: Settings, has_gpu: bool) -> Recipe:
+    """The environment that stands for production's, with torch version ``torch``; targets of one loader share it."""
+    return _recipe(target.loader, torch, None, target, settings, has_gpu)
 
 
 def _recipe(name: str, torch: str, python: Path | None, target: Target, settings: Settings, has_gpu: bool) -> Recipe:

@@ -92,8 +92,8 @@ class DescribeToto:
 
     def it_comes_without_its_pins_beside_our_torch_and_what_its_code_imports(self) -> None:
         found = settings(target={"loader": "toto"})
-        recipe = own_recipe("t", found.targets["t"], "2.13.0", found, has_gpu=False)
-        assert (recipe.name, recipe.python) == ("t", None)
+        recipe = own_recipe(found.targets["t"], "2.13.0", found, has_gpu=False)
+        assert (recipe.name, recipe.python) == ("toto", None), "targets of one loader share it"
         assert recipe.bare == ("toto-ts>=0.2,<0.3",), "with --no-deps: it would bring torch 2.7"
         assert recipe.requirements[0] == "torch==2.13.0"
         assert "gluonts[torch]>=0.16,<0.18" in recipe.requirements
