@@ -63,7 +63,7 @@ def it_refuses_a_name_that_is_none_in_one_line(tmp_path: Path) -> None:
 def it_stores_why_an_interpreter_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "kronos_health.toml").write_text(SETTINGS)
     said = say(tmp_path, "probe", "--no-production", "--candidate", "python=/nowhere/python", "--no-rehearse")
-    assert said.returncode == 1
+    assert said.returncode == 2
     assert "there is no such file. Name the python that has torch" in said.stdout
     assert {(row["candidate"], row["outcome"]) for row in probes(tmp_path)} == {
         ("python=/nowhere/python", "worker_error")
