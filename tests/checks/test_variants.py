@@ -28,7 +28,7 @@ def it_finds_a_target_that_fails_unless_it_made_three_warm_up_calls(make_context
     """Really compiled, by the layer that costs least."""
     probe = {"device": "cpu", "predictions": 2, "warmups": [2, 3], "iterations": 2, "evaluation": WINDOW}
     context = make_context(probe=probe, targets=toy("make_settling_late"))
-    request = ProbeRequest(variants=("layer_aot_autograd",), rehearse=False)
+    request = ProbeRequest(variants=("layer_aot_autograd",), rehearse=False, with_eager=False)
     (record,) = probing.probe(context, request).probes
     assert (record.outcome, record.passed) == (Outcome.GRAPH_REUSE, 1)
     assert warm_up_dependence(record.iterations) == WarmUpDependence(passes_with=3, fails_with=2)
@@ -43,7 +43,7 @@ def it_skips_what_needs_a_newer_torch_and_calls_nobody(make_context: MakeContext
     if hasattr(config.triton, "cudagraph_trees_generation_cloning"):
         pytest.skip("this torch has it")
     context = make_context(probe={"device": "cpu", "evaluation": WINDOW}, targets=toy("make"))
-    request = ProbeRequest(variants=("compiled_generation_cloning",), rehearse=False)
+    request = ProbeRequest(variants=("compiled_generation_cloning",), rehearse=False, with_eager=False)
     (record,) = probing.probe(context, request).probes
     assert (record.outcome, record.unsupported) == (Outcome.SKIPPED, True)
     assert record.skipped_reason is not None
@@ -75,7 +75,7 @@ def it_climbs_the_ladder_and_names_the_layer_that_fails(make_context: MakeContex
 def it_names_a_variant_that_passes_only_once_its_graph_is_replayed(make_context: MakeContext, rows: Rows) -> None:
     probe = {"device": "cpu", "predictions": 3, "warmups": [1, 2], "rehearsal_iterations": 2, "evaluation": WINDOW}
     context = make_context(probe=probe, targets=toy("make_holding_on"))
-    request = ProbeRequest(variants=("compiled",), rehearse=True)
+    request = ProbeRequest(variants=("compiled",), rehearse=True, with_eager=False)
     (record,) = probing.probe(context, request, choose=lambda specs: specs[1:]).probes
     assert (record.outcome, record.passed) == (Outcome.GRAPH_REUSE, 1)
     assert warm_up_dependence(record.iterations) == WarmUpDependence(passes_with=2, fails_with=1)

@@ -120,7 +120,7 @@ def it_cuts_a_record_at_its_caps_and_says_so(watched: Watched) -> None:
     watched.write(line("dump") + "  more\n" * 50 + reuse("one"))
     result = watched.scan()
     assert result.counts.truncated == 2
-    assert "Records longer than logs.max_record_bytes or logs.max_record_lines were cut (2)" in result.notes[0]
+    assert "2 records were longer than logs.max_record_bytes or logs.max_record_lines and cut" in result.notes[0]
     assert watched.found() == ["one"]
 
 
