@@ -123,7 +123,8 @@ def it_counts_what_the_decision_counts(engine: Engine) -> None:
             told = run_query(connection, "confidence_by_fingerprint").dicts()
         arms = [arm for arm in arms_of(history) if arm.probes]
         in_python = {
-            (arm.variant, arm.candidate): counted_in_python(arm, standing(arm, variants_tried(arms))) for arm in arms
+            (arm.variant, arm.candidate): counted_in_python(arm, standing(arm, variants_tried(arms, arm.candidate)))
+            for arm in arms
         }
         in_sql = {(row["variant"], row["candidate"]): counted_in_sql(dict(row)) for row in stands}
         assert in_sql == in_python
