@@ -154,6 +154,7 @@ def seen_in(generation: Generation, log: OpenLog) -> Generation:
         compression=log.content.compression,
         head_sha256=sha256(log.head),
         head_length=len(log.head),
+        gone_at=None,
     )
 
 

@@ -251,31 +251,43 @@ def _note_vanished(scan: _Scan, look: Look, assignments: Sequence[Assignment]) -
             scan.changed.append((replace(item, version=item.version + 1, last_seen_at=scan.now), item))
     present = {item.id for item in look.unchanged} | {item.generation.id for item in assignments if item.generation}
     written = _last_written(scan.known)
-    # With what was written last gone and new files there, others may have come and gone in between.
-    broken = written.isdisjoint(present) and any(item.generation is None for item in assignments)
+    # With what was written last gone and files there all the same, others may have come and gone in between.
+    broken = written.isdisjoint(present) and look.candidates > 0
     for generation in scan.known:
         last = broken and generation.id in written
         if generation.id in present or (generation.finished and not last):
             continue
-        if not generation.finished:
-            gone = replace(generation, finished=True, hint=None, version=generation.version + 1)
-            scan.changed.append((gone, generation))
         gap = None if _is_contained(generation, look) else _gap_of(scan, generation, last)
         if gap is not None:
             scan.gaps.append(gap)
+        _mark_gone(scan, generation, told=last and gap is not None)
+
+
+def _mark_gone(scan: _Scan, generation: Generation, told: bool) -> None:
+    """Keep that no file holds ``generation``, and whether people were told what may have been lost behind it."""
+    gone = replace(
+        generation,
+        finished=True,
+        hint=None,
+        gone_at=scan.now if told else generation.gone_at,
+        version=generation.version + 1,
+    )
+    if replace(gone, version=generation.version) != generation:
+        scan.changed.append((gone, generation))
 
 
 def _last_written(known: Sequence[Generation]) -> frozenset[str]:
     """The generations that the program may have gone on writing after the last scan.
 
     The unfinished ones; without any, the program had not noticed a rotation and wrote on into one of the renamed files.
-    Which one, neither ids nor names tell: a file that begins with all of an older one takes over its generation.
+    Which one, neither ids nor names tell: a file that begins with all of an older one takes over its generation. Those
+    that are gone with their gap told are none.
     """
     unfinished = frozenset(item.id for item in known if not item.finished)
     seen_at = max((item.last_seen_at for item in known), default=None)
     if unfinished or seen_at is None:
         return unfinished
-    return frozenset(item.id for item in known if item.last_seen_at >= seen_at - _REMEMBER)
+    return frozenset(item.id for item in known if item.gone_at is None and item.last_seen_at >= seen_at - _REMEMBER)
 
 
 def _is_contained(generation: Generation, look: Look) -> bool:

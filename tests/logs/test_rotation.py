@@ -284,6 +284,33 @@ def it_records_a_gap_when_a_rotated_file_vanishes_unread(watched: Watched) -> No
     assert watched.scan().gaps == ()  # told once
 
 
+def it_records_a_gap_once_when_all_that_was_written_is_gone_and_empty_files_are_left(watched: Watched) -> None:
+    watched.write(reuse("one"))
+    watched.scan()
+    watched.write(reuse("two"))
+    # Copied and truncated four times with room for three copies: what was written before the first is nowhere any more.
+    for name in ("", ".1", ".2", ".3"):
+        (watched.folder / f"trade.log{name}").write_bytes(b"")
+    assert [gap.end_offset for gap in watched.scan().gaps] == [None]
+    assert watched.scan().gaps == ()
+    watched.write(reuse("three"))
+    assert watched.scan().gaps == ()
+    assert watched.found() == ["one", "three"]
+
+
+def it_tells_again_what_comes_and_goes_after_a_file_that_had_been_gone(watched: Watched) -> None:
+    watched.write(reuse("one"))
+    watched.scan()
+    content = watched.path.read_bytes()
+    watched.path.write_bytes(b"")
+    assert len(watched.scan().gaps) == 1
+    watched.path.write_bytes(content)  # put back from a backup
+    assert watched.scan().gaps == ()
+    watched.path.write_bytes(b"")
+    assert len(watched.scan().gaps) == 1
+    assert watched.found() == ["one"]
+
+
 def it_records_no_gap_for_a_rotated_file_that_was_read(watched: Watched) -> None:
     watched.write(reuse("one"))
     watched.scan()

@@ -26,7 +26,7 @@ def generation(now: datetime, **changes: object) -> Generation:
     made = Generation(
         id=new_id(), source="trade", path="/srv/trade.log", inode=7, compression=None, head_sha256="a" * 64,
         head_length=1024, tail_sha256="b" * 64, tail_length=256, offset=5000, line=50, size_seen=6000,
-        first_seen_at=now, last_seen_at=now, hint="here:1:7:6000:1", history_until=9000,
+        first_seen_at=now, last_seen_at=now, hint="here:1:7:6000:1", history_until=9000, gone_at=now,
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
 

@@ -71,6 +71,7 @@ log_generation = Table(
         default=0,
         comment="up to here: left over from the source's first scan, pages nobody",
     ),
+    Column("gone_at", UtcDateTime, comment="since when no file holds it and the gap behind it is told"),
     Index("ix_log_generation_source_id_finished", "source_id", "finished"),
     comment="One file of a log through its rotations, known by content.",
 )
