@@ -1,0 +1,40 @@
+"""The shape of ``kronos_health.toml``: every key, its unit, its default and its bounds.
+
+Unknown keys are errors. Paths are resolved against the folder of the settings file by
+:mod:`kronos_health.settings.loading`.
+"""
+
+from kronos_health.settings.models.hours import Blackout
+from kronos_health.settings.models.judging import Regression, Revisit
+from kronos_health.settings.models.keeping import Database, Retention
+from kronos_health.settings.models.probing import Evaluation, Probe
+from kronos_health.settings.models.section import Section
+from kronos_health.settings.models.targets import LOADERS, TOTO, Candidates, Target, TargetCriteria
+from kronos_health.settings.models.telling import Alerts, Heartbeat, Slack
+from kronos_health.settings.models.watched import Bounds, Logs, Production, Source, Upstream
+from kronos_health.settings.models.whole import Settings
+
+__all__ = [
+    "LOADERS",
+    "TOTO",
+    "Alerts",
+    "Blackout",
+    "Bounds",
+    "Candidates",
+    "Database",
+    "Evaluation",
+    "Heartbeat",
+    "Logs",
+    "Probe",
+    "Production",
+    "Regression",
+    "Retention",
+    "Revisit",
+    "Section",
+    "Settings",
+    "Slack",
+    "Source",
+    "Target",
+    "TargetCriteria",
+    "Upstream",
+]

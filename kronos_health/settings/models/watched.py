@@ -1,0 +1,90 @@
+"""What is watched: production, upstream, and the logs, with what is normal there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from kronos_health.settings.models.section import Count, Positive, Section
+
+
+class Production(Section):
+    """The system under watch."""
+
+    env_file: Path | None = Field(None, description="its .env.compile")
+    checkout: Path | None = Field(
+        None, description="git checkout of the trading system; a new revision is a deployment"
+    )
+    process: str = Field(
+        "", description="regular expression over command lines of the running program, e.g. trade_stock_e2e\\.py"
+    )
+    expected: dict[str, str] = Field(
+        default_factory=lambda: {"TOTO_DISABLE_COMPILE": "1", "ADD_LATEST": "1"},
+        description="variables the decision demands",
+    )
+    forbidden: dict[str, str] = Field(
+        default_factory=lambda: {"KRONOS_COMPILE": "1"}, description="variable = value pairs the decision forbids"
+    )
+
+
+class Upstream(Section):
+    """What to watch for news."""
+
+    torch_package: str = "torch"
+    torch_interpreter: Path | None = Field(None, description="python whose pip is asked; default: this one")
+    kronos_checkout: Path | None = Field(None, description="git checkout of external/kronos")
+    kronos_ref: str = Field("origin/HEAD", description="remote ref that carries upstream's fixes")
+    timeout_seconds: Positive = 60.0
+
+
+class Source(Section):
+    """A log under watch."""
+
+    path: str = Field(description="the live file; rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside it")
+    timezone: str = Field("UTC", description="time zone of stamps that carry none")
+    encoding: str = "utf-8"
+    queue: str = Field("", description="Airflow worker queue that can read the file")
+    cadence_seconds: Positive | None = Field(
+        None,
+        description="longest normal silence of Kronos; without it, its silence counts only where Toto is silent too",
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("is an address, only files of this machine can be read")
+        return value
+
+
+class Logs(Section):
+    """How logs are read."""
+
+    catalogue: Path | None = Field(None, description="TOML with further signatures and sample patterns")
+    patterns: dict[str, str] = Field(
+        default_factory=dict,
+        description="regular expressions of your own log lines by name, e.g. prediction_completed, kronos_inference_ms",
+    )
+    max_bytes: Count = Field(8 * 1024**3, description="budget of one scan")
+    max_seconds: Positive = 240.0
+    max_record_bytes: Count = 1024**2
+    max_record_lines: Count = 2000
+    stored_record_chars: Count = 8000
+    findings_per_fingerprint: Count = Field(
+        1000, description="full records stored per fingerprint and scan; the rest are counted"
+    )
+    max_events: Count = Field(200_000, description="findings and samples of one scan; what is left shows as lag")
+    idle_seconds: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="a log not written to for so long has ended its last record"
+    )
+
+
+class Bounds(Section):
+    """What production is expected to do (2025-10-30)."""
+
+    kronos_inference_ms: tuple[float, float] = (3000.0, 5000.0)
+    toto_inference_ms: tuple[float, float] = (0.0, 1000.0)
+    kronos_memory_mb: tuple[float, float] = (0.0, 1024.0)
+    toto_memory_mb: tuple[float, float] = (0.0, 1024.0)
