@@ -3,8 +3,10 @@
 OK → PENDING → FIRING (episode k) → RECOVERING → OK. Unknown freezes: it never resolves, and time nobody could see
 counts for no recovery. The clock is passed in and may jump; no step depends on it running forward.
 
-Inhibition lies over the states and changes none: while another alert says it too, steps are recorded with that reason
-and not sent. What is still bad when that alert is over is said then; what nobody was told of ends without a word.
+Overlays lie over the states and change none. While another alert says it too (inhibition) or a person asked for quiet
+(silence), steps are recorded with that reason and not sent. What is still bad when that is over is said then; what
+nobody was told of ends without a word, and whoever was told that it fired is told that it is over. An acknowledged
+alert is not reminded of until its episode is over.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from kronos_health.alerts.text import more_times, times
+from kronos_health.alerts.text import moment, more_times, times
 from kronos_health.domain.alerts import (
     Alert,
     AlertDecision,
@@ -23,6 +25,7 @@ from kronos_health.domain.alerts import (
     AlertState,
     Observation,
     ObservationState,
+    Overlays,
     Transition,
     TransitionKind,
 )
@@ -33,9 +36,9 @@ def decide(
     observation: Observation,
     policy: AlertPolicy,
     now: datetime,
-    inhibited_by: str | None = None,
+    overlays: Overlays = Overlays(),  # noqa: B008 - frozen
 ) -> AlertDecision:
-    """The alert's next state and the steps that led there. ``inhibited_by``: fingerprint of an open alert that says it.
+    """The alert's next state and the steps that led there, given what lies over it at this look.
 
     An observation that carries ``observed_at`` has an identity: seeing it again adds no occurrences and no positives,
     only time passes. BAD means "worth saying" also for one-off notices; they are said once per key, ever.
@@ -45,7 +48,7 @@ def decide(
     )
     identity = _identity(observation)
     fresh = identity is None or identity != alert.last_observation
-    step = _Step(alert, observation, policy, now, fresh, inhibited_by)
+    step = _Step(alert, observation, policy, now, fresh, overlays)
     if policy.one_off:
         return _notice(step)
     if observation.state is ObservationState.UNKNOWN:
@@ -63,7 +66,7 @@ class _Step:
     policy: AlertPolicy
     now: datetime
     fresh: bool
-    inhibited_by: str | None
+    overlays: Overlays
 
     @property
     def at(self) -> datetime:
@@ -82,6 +85,11 @@ class _Step:
     @property
     def positives(self) -> int:
         return max(self.observation.positives, 0) if self.fresh else 0
+
+    @property
+    def is_hushed(self) -> bool:
+        """Whether something speaks against sending anything but the end of what was sent."""
+        return bool(self.overlays.inhibited_by or self.overlays.silence)
 
     def passed(self, since: datetime | None, seconds: float) -> bool:
         return since is not None and (self.now - since).total_seconds() >= seconds
@@ -109,6 +117,7 @@ _STAMPS = (
     "resolved_at",
     "last_message_at",
     "unknown_since",
+    "acknowledged_at",
 )
 
 
@@ -138,7 +147,13 @@ def _quiet(alert: Alert, kind: TransitionKind, now: datetime, reason: str, episo
 
 
 def _announce(alert: Alert, kind: TransitionKind, now: datetime, reason: str) -> AlertDecision:
-    said = replace(alert, sequence=alert.sequence + 1, last_message_at=now, announced_occurrences=alert.occurrences)
+    said = replace(
+        alert,
+        sequence=alert.sequence + 1,
+        last_message_at=now,
+        announced_occurrences=alert.occurrences,
+        silenced_by=None,
+    )
     return AlertDecision(said, (Transition(kind, said.episode, said.sequence, now, reason, announce=True),), reason)
 
 
@@ -150,18 +165,18 @@ def _then(first: AlertDecision, after: Callable[[Alert], AlertDecision]) -> Aler
 def _notice(step: _Step) -> AlertDecision:
     if step.observation.state is not ObservationState.BAD:
         return _still(step.alert, "nothing to say")
-    if step.alert.episode:
+    if step.alert.sequence:
         return _still(step.alert, "said before: a notice is sent once")
-    alert = replace(
-        step.alert,
-        episode=1,
-        sequence=0,
-        occurrences=step.occurrences,
-        fired_at=step.now,
-        pending_since=step.since,
-        last_bad_at=step.at,
-    )
-    return _announce(alert, TransitionKind.NOTICE, step.now, "news: said once")
+    alert = step.alert
+    if not alert.episode:
+        alert = replace(
+            alert, episode=1, occurrences=step.occurrences, fired_at=step.now, pending_since=step.since,
+            last_bad_at=step.at,
+        )  # fmt: skip
+    if step.overlays.silence is None:
+        return _announce(alert, TransitionKind.NOTICE, step.now, "news: said once")
+    hushed, reason = _hushed(step, alert, "news")
+    return _still(hushed, reason) if step.alert.episode else _quiet(hushed, TransitionKind.NOTICE, step.now, reason)
 
 
 def _freeze(step: _Step) -> AlertDecision:
@@ -188,18 +203,30 @@ def _start(step: _Step) -> AlertDecision:
 
 def _fire(step: _Step, alert: Alert) -> AlertDecision:
     firing = replace(
-        alert, state=AlertState.FIRING, episode=alert.episode + 1, sequence=0, fired_at=step.now, resolved_at=None
-    )
+        _unowned(alert), state=AlertState.FIRING, episode=alert.episode + 1, sequence=0, fired_at=step.now,
+        resolved_at=None, silenced_by=None,
+    )  # fmt: skip
     lasted = (step.now - (alert.pending_since or step.now)).total_seconds()
     reason = f"bad for {lasted:.0f} s" if step.policy.for_seconds else "bad: fires at once"
     reason = f"{reason} (seen {times(firing.occurrences)})"
-    if step.inhibited_by:
-        return _quiet(firing, TransitionKind.FIRED, step.now, _inhibited(step, reason))
+    if step.is_hushed:
+        firing, reason = _hushed(step, firing, reason)
+        return _quiet(firing, TransitionKind.FIRED, step.now, reason)
     return _announce(firing, TransitionKind.FIRED, step.now, reason)
 
 
-def _inhibited(step: _Step, reason: str) -> str:
-    return f"{reason}; not sent: {step.inhibited_by} is open and says it"
+def _hushed(step: _Step, alert: Alert, reason: str) -> tuple[Alert, str]:
+    """The alert that must not speak now, and why not."""
+    silence = step.overlays.silence
+    if step.overlays.inhibited_by or silence is None:
+        return alert, f"{reason}; not sent: {step.overlays.inhibited_by} is open and says it"
+    until = f"{silence.author} silenced it until {moment(silence.ends_at)}"
+    return replace(alert, silenced_by=silence.id), f"{reason}; not sent: {until}"
+
+
+def _unowned(alert: Alert) -> Alert:
+    """Nobody has taken this on (any more)."""
+    return replace(alert, acknowledged_at=None, acknowledged_by=None)
 
 
 def _hit(step: _Step) -> Alert:
@@ -270,7 +297,9 @@ def _missing(step: _Step, alert: Alert) -> str:
 
 
 def _resolve(step: _Step, alert: Alert) -> AlertDecision:
-    resolved = replace(alert, state=AlertState.OK, resolved_at=step.now, recovering_since=None)
+    resolved = replace(
+        _unowned(alert), state=AlertState.OK, resolved_at=step.now, recovering_since=None, silenced_by=None
+    )
     evidence = f", {alert.positives} signs of health since the last hit" if step.policy.positives_to_recover else ""
     reason = f"good{evidence}: resolved"
     if not alert.sequence:
@@ -282,24 +311,29 @@ def _speak_if_due(step: _Step, alert: Alert, reason: str) -> AlertDecision:
     """A firing alert says what is new, or reminds, when the last message is old enough."""
     if alert.state not in (AlertState.FIRING, AlertState.RECOVERING):
         return _still(alert, reason)
-    if step.inhibited_by:
-        return _still(alert, _inhibited(step, reason))
+    if step.is_hushed:
+        return _still(*_hushed(step, alert, reason))
     if not alert.sequence:
         return _speak_late(step, alert, reason)
+    if alert.silenced_by and step.observation.state is ObservationState.BAD and not alert.acknowledged_at:
+        return _announce(alert, TransitionKind.REMINDED, step.now, f"{reason}; the silence over it has ended")
     new = alert.occurrences - alert.announced_occurrences
     update, remind = step.policy.update_seconds, step.policy.remind_seconds
     if new > 0 and update is not None and step.passed(alert.last_message_at, update):
         return _announce(alert, TransitionKind.UPDATED, step.now, f"{reason}; seen {more_times(new)}")
     if remind is not None and step.passed(alert.last_message_at, remind):
+        if alert.acknowledged_at:
+            return _still(alert, f"{reason}; no reminder: {alert.acknowledged_by} has acknowledged it")
         return _announce(alert, TransitionKind.REMINDED, step.now, f"{reason}; a reminder is due")
     return _still(alert, reason)
 
 
 def _speak_late(step: _Step, alert: Alert, reason: str) -> AlertDecision:
-    """It fired unsaid, and what said it too is over: worth a message only if it is bad at this very look."""
+    """It fired unsaid, and what kept it quiet is over: worth a message only if it is bad at this very look."""
     if step.observation.state is not ObservationState.BAD:
         return _still(alert, f"{reason}; nobody was told that it fired")
-    return _announce(alert, TransitionKind.FIRED, step.now, f"{reason}; no other alert says it any more")
+    why = "the silence over it has ended" if alert.silenced_by else "no other alert says it any more"
+    return _announce(alert, TransitionKind.FIRED, step.now, f"{reason}; {why}")
 
 
 def _fine(step: _Step) -> AlertDecision:

@@ -20,13 +20,17 @@ from kronos_health.domain.alerts import (
     AlertState,
     Observation,
     ObservationState,
+    Overlays,
     Transition,
     TransitionKind,
 )
+from kronos_health.domain.matching import Subject
+from kronos_health.domain.silences import longest
 from kronos_health.settings.command import spelled
 from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
 from kronos_health.store import outbox
+from kronos_health.store import silences as silence_store
 from kronos_health.store.alerts import StoredAlert
 
 _KEY_LIMIT = 190  # of the column
@@ -63,11 +67,13 @@ def record(
     """
     fitting = [_fitting(observation) for observation in observations]
     stored = _locked(connection, fitting)
+    silences = silence_store.active(connection, now)
     decisions, queued = [], 0
     for observation in fitting:
         held = stored.get(observation.fingerprint)
         policy = policy_for(observation.kind, settings.alerts)
-        decision = decide(held.alert if held else None, observation, policy, now, _inhibitor(observation, stored))
+        overlays = Overlays(_inhibitor(observation, stored), longest(silences, _subject(observation, held)))
+        decision = decide(held.alert if held else None, observation, policy, now, overlays)
         decisions.append(decision)
         if held is not None:
             before, held = held, _next(held, decision, observation)
@@ -75,6 +81,13 @@ def record(
                 stored[observation.fingerprint] = store.save_alert(connection, held)
             queued += _queue(connection, observation, decision, before.alert, held, settings, now)
     return RecordedAlerts(tuple(decisions), queued)
+
+
+def _subject(observation: Observation, held: StoredAlert | None) -> Subject:
+    """What silences match: as severe as the alert was when it was last bad."""
+    if held is None or observation.state is ObservationState.BAD or not held.title:
+        return observation.subject
+    return replace(observation.subject, severity=held.severity.value)
 
 
 def _inhibitor(observation: Observation, stored: Mapping[str, StoredAlert]) -> str | None:

@@ -1,4 +1,4 @@
-"""Commands that read the history: report, query, alerts, channels."""
+"""Commands that read the history: report, query, channels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("report")(report_command)
     app.command("query")(query_command)
-    app.command("alerts")(alerts_command)
     app.add_typer(channel, name="channel")
 
 
@@ -86,17 +85,6 @@ def query_command(
         writer.writerows(result.rows)
     else:
         out.print(rows_table(name, result))
-
-
-def alerts_command() -> None:
-    """Open alerts, and where their messages stand."""
-    from kronos_health.cli.tables import rows_table
-    from kronos_health.store.history import run_query
-
-    opened = context()
-    with reading(opened.engine) as connection:
-        for name in ("open_alerts", "delivery_state"):
-            out.print(rows_table(name, run_query(connection, name, now=opened.now())))
 
 
 @channel.command("check")

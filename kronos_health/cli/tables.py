@@ -11,11 +11,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from kronos_health.history.words import counted, figure, stamp
+from kronos_health.history.words import age, counted, figure, quietly, stamp
 
 if TYPE_CHECKING:
     from kronos_health.checks.delivering import DeliverySummary
     from kronos_health.checks.watching import WatchSummary
+    from kronos_health.history.facts import AlertFacts
     from kronos_health.probe.variants import Variant
     from kronos_health.store.history import QueryResult
     from kronos_health.store.sqlfiles import Query
@@ -59,6 +60,20 @@ def delivery_lines(summary: DeliverySummary) -> list[str]:
         lines.append(f"The next can go out at {stamp(summary.waiting_until)}.")
     lines += [f"refused: {name}; its messages are kept" for name in summary.disabled_channels]
     return lines + list(summary.problems)
+
+
+def open_alerts_table(alerts: Iterable[AlertFacts], now: datetime) -> Table:
+    """Open alerts, the most severe first, each with who looks after it and until when nothing is sent."""
+    table = _table("Open alerts", "Severity", "State", "Since", "Times", "Quiet", "Alert", "Title")
+    for alert in alerts:
+        told = ", ".join(quietly(alert)) or ("cannot be seen" if alert.unknown_since else "")
+        table.add_row(
+            alert.severity, alert.state, age(alert.since, now), f"{alert.occurrences:,}", Text(told),
+            Text(alert.fingerprint), Text(alert.title),
+        )  # fmt: skip
+    if not table.row_count:
+        table.add_row(*_padded("none", 7))
+    return table
 
 
 def variants_list(variants: Iterable[Variant]) -> RenderableType:

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from kronos_health.domain.logs import Severity
+from kronos_health.domain.matching import Subject
+from kronos_health.domain.silences import Silence
 
 
 class AlertKind(StrEnum):
@@ -60,6 +62,8 @@ class TransitionKind(StrEnum):
     RELAPSED = "relapsed"
     RESOLVED = "resolved"
     NOTICE = "notice"  # a one-off event without a life cycle (new release, digest)
+    ACKNOWLEDGED = "acknowledged"  # a person took it on: no reminder until it is over or gets worse
+    UNACKNOWLEDGED = "unacknowledged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,11 @@ class Observation:
         """What makes two observations one alert."""
         return f"{self.kind.value}:{self.key}"
 
+    @property
+    def subject(self) -> Subject:
+        """What silences and routes match."""
+        return Subject(self.kind.value, self.key, self.severity.value)
+
 
 @dataclass(frozen=True, slots=True)
 class Particulars:
@@ -130,6 +139,17 @@ class AlertPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlays:
+    """What lies over an alert's state at one look and changes what is sent, never what is recorded.
+
+    ``inhibited_by`` is the fingerprint of an open alert that says it too; ``silence`` is one a person asked for.
+    """
+
+    inhibited_by: str | None = None
+    silence: Silence | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """The stored state of one watched thing."""
 
@@ -150,6 +170,9 @@ class Alert:
     unknown_since: datetime | None = None
     announced_occurrences: int = 0  # of ``occurrences``, how many the last message knew of
     last_observation: str | None = None  # identity of the last dated observation: seeing it again adds nothing
+    acknowledged_at: datetime | None = None  # within the episode, by ``acknowledged_by``
+    acknowledged_by: str | None = None
+    silenced_by: str | None = None  # id of the silence that keeps it quiet; said when that is over and it is still bad
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,7 +217,7 @@ class DriftFacts:
 
 @dataclass(frozen=True, slots=True)
 class AlertFacts:
-    """A row of ``open_alerts``."""
+    """A row of ``open_alerts``, with the silence over it."""
 
     severity: str
     state: str
@@ -229,6 +229,15 @@ class AlertFacts:
     episode: int
     last_bad_at: datetime | None
     unknown_since: datetime | None
+    acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
+    silenced_until: datetime | None = None
+    silenced_by: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """What commands call it."""
+        return f"{self.kind}:{self.key}"
 
 
 @dataclass(frozen=True, slots=True)

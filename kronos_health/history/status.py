@@ -33,6 +33,7 @@ from kronos_health.history.facts import (
     StatusView,
     TargetView,
 )
+from kronos_health.history.quiet import with_silences
 from kronos_health.store.history import run_query
 
 FINDINGS_WINDOW = timedelta(days=7)
@@ -62,10 +63,15 @@ def build_status(connection: Connection, now: datetime, targets: Iterable[str] =
         releases=_newest(ask(ReleaseFacts, "upstream_releases")),
         commits=ask(CommitFacts, "upstream_commits"),
         drift=ask(DriftFacts, "open_drift"),
-        alerts=ask(AlertFacts, "open_alerts"),
+        alerts=with_silences(connection, ask(AlertFacts, "open_alerts"), now),
         channels=ask(ChannelFacts, "delivery_state"),
         pulse=ask(PulseFacts, "check_pulse"),
     )
+
+
+def open_alerts(connection: Connection, now: datetime) -> tuple[AlertFacts, ...]:
+    """What is pending, firing or recovering, the most severe first, with the silences over it."""
+    return with_silences(connection, facts_of(connection, now, AlertFacts, "open_alerts"), now)
 
 
 def facts_of(connection: Connection, now: datetime, kind: type[Facts], query: str, **params: Any) -> tuple[Facts, ...]:

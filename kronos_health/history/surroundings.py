@@ -132,7 +132,8 @@ def _alerts(view: StatusView, well: list[str]) -> Iterator[Text]:
 def _alert(alert: AlertFacts, view: StatusView) -> Text:
     """What it is comes last: where the line ends early, since when and how often still stand."""
     frozen = ", cannot be seen now" if alert.unknown_since else ""
-    state = f"{alert.state} {words.age(alert.since, view.at)}, ×{alert.occurrences:,}{frozen}: "
+    quiet = "".join(f", {why}" for why in words.quietly(alert))
+    state = f"{alert.state} {words.age(alert.since, view.at)}, ×{alert.occurrences:,}{frozen}{quiet}: "
     return one_line(state, (alert.title, _SEVERITY_STYLE.get(alert.severity, "")))
 
 

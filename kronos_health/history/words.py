@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Final
 
 from kronos_health.domain.warm_up import WarmUpDependence
-from kronos_health.history.facts import AgreementFacts, CriterionFacts, ProbeFacts, SourceFacts, StandingFacts
+from kronos_health.history.facts import (
+    AgreementFacts,
+    AlertFacts,
+    CriterionFacts,
+    ProbeFacts,
+    SourceFacts,
+    StandingFacts,
+)
 
 CRITERIA: Final = {
     "torch_release": "PyTorch release with the fix",
@@ -207,3 +214,10 @@ def source_state(facts: SourceFacts, now: datetime) -> str:
 def _first_line(text: str | None) -> str:
     lines = (text or "").strip().splitlines()
     return lines[0] if lines else ""
+
+
+def quietly(alert: AlertFacts) -> tuple[str, ...]:
+    """Why an open alert does not remind anybody: acknowledged, silenced, both or neither."""
+    taken = f"acknowledged by {alert.acknowledged_by}" if alert.acknowledged_at else ""
+    silent = f"silenced by {alert.silenced_by} until {stamp(alert.silenced_until)}" if alert.silenced_until else ""
+    return tuple(filter(None, (taken, silent)))

@@ -12,6 +12,8 @@ SELECT
     coalesce(fired_at, pending_since) AS since,
     last_bad_at,
     last_message_at,
-    unknown_since
+    unknown_since,
+    acknowledged_at,
+    acknowledged_by
 FROM alert
 WHERE state <> 'ok'

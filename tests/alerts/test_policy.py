@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from kronos_health.alerts.policies import policy_for
-from kronos_health.domain.alerts import AlertKind, AlertPolicy, AlertState, ObservationState, TransitionKind
+from kronos_health.domain.alerts import AlertKind, AlertPolicy, AlertState, ObservationState, Overlays, TransitionKind
 from kronos_health.settings.models import Alerts
 from tests.alerts.timeline import START, Timeline, look
 
@@ -176,7 +176,7 @@ def _inhibited(policy: AlertPolicy, looks: str) -> Timeline:
     story, states = Timeline(policy), {state.value[0]: state for state in ObservationState}
     for minute, letter in enumerate(looks):
         other = "graph_reuse:prod" if letter.isupper() else None
-        story.see(minute, look(states[letter.lower()]), other)
+        story.see(minute, look(states[letter.lower()]), Overlays(inhibited_by=other))
     return story
 
 

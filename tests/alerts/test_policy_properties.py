@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kronos_health.alerts.policy import decide
-from kronos_health.domain.alerts import Alert, AlertPolicy, AlertState, Observation, ObservationState, TransitionKind
+from kronos_health.domain.alerts import (
+    Alert,
+    AlertPolicy,
+    AlertState,
+    Observation,
+    ObservationState,
+    Overlays,
+    TransitionKind,
+)
 from tests.alerts.timeline import START, look
 
 _policies = st.builds(
@@ -43,7 +51,7 @@ def _tell(policy: AlertPolicy, story: list[tuple[int, Observation]], others: lis
     held: Alert | None = None
     for (jump, observation), other in zip(story, others or [None] * len(story), strict=False):
         now += timedelta(seconds=jump)
-        decision = decide(held, observation, policy, now, other)
+        decision = decide(held, observation, policy, now, Overlays(inhibited_by=other))
         before = held or Alert(alert.fingerprint, alert.kind, alert.key, AlertState.OK)
         announced = [(step.kind, step.episode, step.sequence) for step in decision.transitions if step.announce]
         told.append((before, observation, decision.next, announced))

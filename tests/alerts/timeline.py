@@ -14,6 +14,7 @@ from kronos_health.domain.alerts import (
     AlertState,
     Observation,
     ObservationState,
+    Overlays,
     TransitionKind,
 )
 from kronos_health.domain.logs import Severity
@@ -43,8 +44,8 @@ class Timeline:
     def unknown(self, minute: float) -> Timeline:
         return self.see(minute, look(ObservationState.UNKNOWN))
 
-    def see(self, minute: float, observation: Observation, inhibited_by: str | None = None) -> Timeline:
-        decision = decide(self.alert, observation, self.policy, START + timedelta(minutes=minute), inhibited_by)
+    def see(self, minute: float, observation: Observation, overlays: Overlays = Overlays()) -> Timeline:  # noqa: B008
+        decision = decide(self.alert, observation, self.policy, START + timedelta(minutes=minute), overlays)
         self.decisions.append(decision)
         self.alert = decision.next
         return self

@@ -43,6 +43,9 @@ alert = Table(
         comment="of occurrences, how many the last message knew of",
     ),
     Column("last_observation", String(64), comment="identity of the last dated observation: a replay adds nothing"),
+    Column("acknowledged_at", UtcDateTime, comment="within the episode; null again when it is over or gets worse"),
+    Column("acknowledged_by", String(200)),
+    Column("silenced_by", Id, comment="the silence that keeps it quiet: when that is over and it is bad, it is said"),
     Column("title", Text, nullable=False, default=""),
     Column("severity", String(16), nullable=False, default="info"),
     Column("version", Integer, nullable=False, default=0, comment="compare-and-set"),
@@ -64,6 +67,37 @@ alert_transition = Table(
     Column("announced", Boolean, nullable=False),
     Index("ix_alert_transition_fingerprint_at", "fingerprint", "at"),
     comment="Every step of every alert: queue and audit trail in one.",
+)
+
+alert_silence = Table(
+    "alert_silence",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("matchers", Text, nullable=False, comment="one a line, such as key=~kronos/.*; all must hold"),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("ends_at", UtcDateTime, nullable=False, comment="moved to now where a person ends it"),
+    Column("author", String(200), nullable=False),
+    Column("comment", Text, nullable=False, default=""),
+    Column("via", String(16), nullable=False, comment="cli, slack or page"),
+    Index("ix_alert_silence_ends_at", "ends_at"),
+    comment="Alerts that are recorded and not sent, because a person asked for it.",
+)
+
+alert_action = Table(
+    "alert_action",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("via", String(16), nullable=False, comment="cli, slack or page"),
+    Column("action", String(32), nullable=False),
+    # No foreign keys: the audit trail outlives what it is about.
+    Column("fingerprint", String(255), comment="the alert it is about, if it is about one"),
+    Column("silence_id", Id, comment="the silence it is about, if it is about one"),
+    Column("detail", Text, nullable=False, default=""),
+    Index("ix_alert_action_at", "at"),
+    Index("ix_alert_action_fingerprint", "fingerprint"),
+    comment="What people did about alerts: who, when and where.",
 )
 
 channel = Table(
