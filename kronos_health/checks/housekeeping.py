@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 
 from kronos_health.alerts import recording
@@ -14,7 +14,7 @@ from kronos_health.probe.kept import Removed
 from kronos_health.store import alerts as alert_store
 from kronos_health.store import outbox, plans, probe_history, probes, retention
 from kronos_health.store.database import reading, writing
-from kronos_health.store.retention import Forgotten
+from kronos_health.store.retention import Before, Forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,15 @@ def _tell_of_stuck_runs(context: Context, before: datetime) -> tuple[str, ...]:
 
 def _forget(context: Context, now: datetime) -> Forgotten:
     kept, total = context.settings.retention, Forgotten()
+    before = Before(
+        findings=now - timedelta(days=kept.findings_days),
+        samples=now - timedelta(days=kept.samples_days),
+        windows=now - timedelta(days=kept.windows_days),
+        heartbeats=now - timedelta(days=kept.deliveries_days),
+    )
     while True:
         with writing(context.engine) as connection:
-            batch = retention.forget(
-                connection, now - timedelta(days=kept.findings_days), now - timedelta(days=kept.samples_days)
-            )
-        total = replace(
-            total,
-            findings=total.findings + batch.findings,
-            samples=total.samples + batch.samples,
-            scans=total.scans + batch.scans,
-            heartbeats=total.heartbeats + batch.heartbeats,
-        )
+            batch = retention.forget(connection, before)
+        total = Forgotten(*(one + more for one, more in zip(astuple(total), astuple(batch), strict=True)))
         if not retention.more(batch):
             return total

@@ -110,7 +110,7 @@ def _summary(result: ScanResult, scan_id: str, groups: tuple[FindingGroup, ...])
         scan_id=scan_id,
         counts=result.counts,
         findings_by_signature=dict(counted),
-        samples=len(result.samples),
+        samples=result.samples_read,
         gaps=len(result.gaps),
         first_run=result.first_run,
         problem=result.problem,

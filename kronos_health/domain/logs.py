@@ -45,6 +45,34 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleBin:
+    """Part of a quantile sketch: ``count`` values that ``value`` stands for. Bins are in the order of their values."""
+
+    bin: int
+    value: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleWindow:
+    """The samples of one metric and subject in one hour of their own time, to be added to what is stored of that hour.
+
+    ``subject`` is ``""`` where the lines name none; ``hour_at`` the start of the hour, UTC.
+    """
+
+    metric: str
+    subject: str
+    hour_at: datetime
+    count: int
+    total: float  # sum of the values
+    minimum: float
+    maximum: float
+    first_at: datetime
+    last_at: datetime
+    bins: tuple[SampleBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """How often an info signature was seen in one minute of the records' own time.
 
@@ -126,7 +154,7 @@ class ScanResult:
     generations: tuple[Generation, ...]
     previous: dict[str, int]
     findings: tuple[tuple[str, Finding], ...]  # (generation id, finding)
-    samples: tuple[tuple[str, Sample], ...]
+    samples: tuple[tuple[str, Sample], ...]  # the newest of each metric and subject; all are in ``windows``
     gaps: tuple[Gap, ...]
     counts: ScanCounts
     first_run: bool
@@ -135,7 +163,13 @@ class ScanResult:
     known: tuple[str, ...] = ()  # ids of the generations the scan knew: another scan's new one means it came second
     completed_since_reuse: int = 0  # predictions completed after this scan's last graph_reuse; all where there is none
     host: str = ""  # the machine it was read on
+    windows: tuple[SampleWindow, ...] = ()
     notes: tuple[str, ...] = ()  # read all the same, but worth a line: bytes of another encoding, records over the cap
+
+    @property
+    def samples_read(self) -> int:
+        """How many numbers were read, kept one by one or not."""
+        return sum(window.count for window in self.windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +187,6 @@ class FindingGroup:
     line: int
     record: str
     reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SampleStatistics:
-    """Stored samples of one metric and subject; percentiles by nearest rank: each is a value that was really seen."""
-
-    source: str
-    metric: str
-    subject: str | None
-    count: int
-    minimum: float
-    p50: float
-    p95: float
-    maximum: float
-    first_at: datetime
-    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

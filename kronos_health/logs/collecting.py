@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from kronos_health.logs.matcher import Match, Matcher
 from kronos_health.logs.reading import RawRecord
 from kronos_health.logs.text import RecordText
 from kronos_health.logs.times import Clock
+from kronos_health.logs.windows import Windows
 
 REUSE = "graph_reuse"
 COMPLETED = "prediction_completed"
@@ -27,7 +28,8 @@ class Kept:
     """What was collected of one generation."""
 
     findings: list[Finding] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
+    samples: dict[tuple[str, str | None], deque[Sample]] = field(default_factory=dict)  # the newest of each
+    windows: Windows = field(default_factory=Windows)  # all of them
     tallies: dict[_TallyKey, Tally] = field(default_factory=dict)
     completed: int = 0  # predictions since the last graph reuse, or since the beginning
     reused: bool = False
@@ -41,35 +43,50 @@ class Collector:
     encoding: str
     stored_chars: int
     per_fingerprint: int
+    per_metric: int
     now: datetime
     counts: Counter[str] = field(default_factory=Counter)
 
     def take(self, record: RawRecord, clock: Clock, kept: Kept) -> int:
-        """Add what ``record`` says to ``kept``; returns how many rows that will be."""
+        """Add what ``record`` says to ``kept``; returns how many rows that will be: what is only counted is none."""
         text, within = decoded(record, self.encoding)
         matches = self.matcher.signatures(record.raw, text, within)
         samples = list(self.matcher.samples(record.raw, text, within))
         if not matches and not samples:
             return 0
         seen_at = clock.time_of(text.shown, lambda: [head.decode(self.encoding, "replace") for head in record.before()])
+        rows = 0
         for match in matches:
             if match.signature.severity is Severity.INFO:
-                self._tally(match, seen_at or self.now, kept)
+                rows += self._tally(match, seen_at or self.now, kept)
             else:
                 self._finding(match, record, text, seen_at, kept)
+                rows += 1
         for metric, subject, value in samples:
             cut = subject[:_SUBJECT_CHARS] if subject else None
-            kept.samples.append(Sample(metric, cut, value, seen_at, record.start))
-        return len(matches) + len(samples)
+            rows += self._sample(Sample(metric, cut, value, seen_at, record.start), kept)
+        return rows
 
-    def _tally(self, match: Match, at: datetime, kept: Kept) -> None:
+    def _sample(self, sample: Sample, kept: Kept) -> int:
+        kept.windows.add(sample.metric, sample.subject, sample.seen_at or self.now, sample.value)
+        key = (sample.metric, sample.subject)
+        newest = kept.samples.get(key)
+        if newest is None:
+            newest = kept.samples[key] = deque(maxlen=self.per_metric)
+        more = len(newest) < self.per_metric
+        newest.append(sample)
+        return int(more)
+
+    def _tally(self, match: Match, at: datetime, kept: Kept) -> int:
         if match.signature.name == COMPLETED:
             kept.completed += 1
         subject = (match.subject or "")[:_SUBJECT_CHARS]
         bucket = at.replace(second=0, microsecond=0)
         key = (match.signature.name, subject, bucket)
-        tally = kept.tallies.get(key) or Tally(*key, 0, at, at)
+        known = kept.tallies.get(key)
+        tally = known or Tally(*key, 0, at, at)
         kept.tallies[key] = Tally(*key, tally.count + 1, min(tally.first_at, at), max(tally.last_at, at))
+        return int(known is None)
 
     def _finding(self, match: Match, record: RawRecord, text: RecordText, at: datetime | None, kept: Kept) -> None:
         name = match.signature.name

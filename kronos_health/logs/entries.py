@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from kronos_health.logs.units import UNITS, convert
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _NUMBER = re.compile(r"[-+]?\d[\d,_ ]*(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+]?\.\d+")
+_LARGEST = 1e200  # nothing that a program measured, and sums of many of them would be no numbers any more
 _SPACE = r"(?:\s|\\[nrt])+"
 _SIGNATURE_KEYS = ("name", "severity", "title", "next_step", "regex", "literals", "exceptions", "unless", "seen_in")
 _SAMPLE_KEYS = ("metric", "title", "unit", "regex", "literals")
@@ -76,7 +76,7 @@ class SamplePattern:
                     continue
                 seen.add(place)
                 value = convert(float(re.sub(r"[,_ ]", "", number.group())), groups.get("unit"), self.unit)
-                if math.isfinite(value):  # 1e400 is nothing that a program measured, and no JSON
+                if abs(value) < _LARGEST:
                     yield found.start(), groups.get("symbol"), value
 
 

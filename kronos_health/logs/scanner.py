@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uuid6
 
-from kronos_health.domain.logs import Gap, Generation, ScanCounts, ScanResult, Tally
+from kronos_health.domain.logs import Gap, Generation, Sample, SampleWindow, ScanCounts, ScanResult, Tally
 from kronos_health.logs.catalogue import Catalogue
 from kronos_health.logs.collecting import Collector, Kept
 from kronos_health.logs.discovery import is_sibling
@@ -31,6 +31,7 @@ from kronos_health.logs.opening import OpenLog, check_encoding, check_text
 from kronos_health.logs.reading import Budget, Progress, Reading
 from kronos_health.logs.records import Caps
 from kronos_health.logs.times import Clock, zone_named
+from kronos_health.logs.windows import Windows
 from kronos_health.settings.models import Logs, Source
 
 # A file changed so lately may change again within the same tick of its clock: its looks prove nothing yet.
@@ -128,7 +129,14 @@ def _begin(
         host=host,
         clocks=clocks,
         encoding=source.encoding,
-        collector=Collector(matcher, source.encoding, logs.stored_record_chars, logs.findings_per_fingerprint, now),
+        collector=Collector(
+            matcher,
+            source.encoding,
+            logs.stored_record_chars,
+            logs.findings_per_fingerprint,
+            logs.samples_per_metric,
+            now,
+        ),
         budget=Budget(logs.max_bytes, clocks.monotonic() + logs.max_seconds, logs.max_events, clocks.monotonic),
         clock_of=lambda log: Clock(zone, datetime.fromtimestamp(log.modified_ns / 1e9, UTC), now),
         first_run=not known or any(not item.finished and item.offset < item.history_until for item in known),
@@ -348,7 +356,8 @@ def _result(scan: _Scan, took: timedelta) -> ScanResult:
         generations=tuple(new for new, _ in scan.changed),
         previous={old.id: old.version for _, old in scan.changed if old is not None},
         findings=tuple((identifier, finding) for identifier, kept in scan.kept for finding in kept.findings),
-        samples=tuple((identifier, sample) for identifier, kept in scan.kept for sample in kept.samples),
+        samples=tuple((identifier, sample) for identifier, kept in scan.kept for sample in _newest(kept)),
+        windows=_merged_windows(kept for _, kept in scan.kept),
         gaps=tuple(scan.gaps),
         counts=scan.counts,
         first_run=scan.first_run,
@@ -359,6 +368,18 @@ def _result(scan: _Scan, took: timedelta) -> ScanResult:
         host=scan.host,
         notes=tuple(scan.notes),
     )
+
+
+def _newest(kept: Kept) -> list[Sample]:
+    """The samples that are kept one by one, in the order they stand in the file."""
+    return sorted((item for part in kept.samples.values() for item in part), key=lambda item: item.start_offset)
+
+
+def _merged_windows(kept: Iterable[Kept]) -> tuple[SampleWindow, ...]:
+    merged = Windows()
+    for item in kept:
+        merged.merge(item.windows)
+    return merged.frozen()
 
 
 def _merged_tallies(kept: Iterable[Kept]) -> tuple[Tally, ...]:

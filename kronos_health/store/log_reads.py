@@ -1,4 +1,4 @@
-"""What the checks ask about logs: groups of findings, percentiles of samples, tallies, gaps, how sources stand.
+"""What the checks ask about logs: groups of findings, newest samples, tallies, gaps, how sources stand.
 
 Functions take a connection and only read. Times are those of the records; of when they were found, where a record
 carries none.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
-from kronos_health.domain.logs import FindingGroup, Gap, SampleStatistics, Severity, SourceState, TallySum
+from kronos_health.domain.logs import FindingGroup, Gap, Severity, SourceState, TallySum
 from kronos_health.store.tables.logs import (
     finding,
     gap,
@@ -81,67 +81,6 @@ def _groups(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[F
             row.reason,
         )
         for row in rows
-    )
-
-
-def sample_statistics(
-    connection: Connection,
-    *,
-    since: datetime | None = None,
-    scan_id: str | None = None,
-    source: str | None = None,
-    metric: str | None = None,
-) -> tuple[SampleStatistics, ...]:
-    """Count, percentiles and bounds of stored samples, by source, metric and subject."""
-    happened = func.coalesce(log_sample.c.seen_at, log_sample.c.found_at)
-    kind = (log_source.c.name, log_sample.c.metric, log_sample.c.subject)
-    ranked = (
-        select(
-            log_source.c.name.label("source"),
-            log_sample.c.metric,
-            log_sample.c.subject,
-            log_sample.c.value,
-            happened.label("happened"),
-            func.row_number().over(partition_by=kind, order_by=log_sample.c.value).label("place"),
-            func.count().over(partition_by=kind).label("total"),
-        )
-        .select_from(log_sample)
-        .join(log_generation, log_generation.c.id == log_sample.c.generation_id)
-        .join(log_source, log_source.c.id == log_generation.c.source_id)
-        .where(
-            and_(
-                True,
-                *_given(
-                    happened >= since if since else None,
-                    _is(log_sample.c.scan_id, scan_id),
-                    _is(log_source.c.name, source),
-                    _is(log_sample.c.metric, metric),
-                ),
-            )
-        )
-        .subquery()
-    )
-    return tuple(SampleStatistics(*row) for row in connection.execute(_percentiles(ranked.c)))
-
-
-def _percentiles(columns: Any) -> Select[Any]:
-    def at_rank(percent: int) -> ColumnElement[float]:
-        return func.min(case((columns.place * 100 >= columns.total * percent, columns.value)))
-
-    kind = (columns.source, columns.metric, columns.subject)
-    return (
-        select(
-            *kind,
-            func.max(columns.total),
-            func.min(columns.value),
-            at_rank(50),
-            at_rank(95),
-            func.max(columns.value),
-            func.min(columns.happened),
-            func.max(columns.happened),
-        )
-        .group_by(*kind)
-        .order_by(*kind)
     )
 
 

@@ -11,8 +11,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, Table, case, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, case, func, insert, select, update
 
 from kronos_health.domain.logs import Gap, Generation, ScanResult, Tally
 from kronos_health.store.errors import CursorMoved
@@ -25,25 +24,23 @@ from kronos_health.store.log_reads import (
     last_scanned,
     last_seen,
     newest_samples,
-    sample_statistics,
     source_states,
     tally_since,
 )
+from kronos_health.store.log_windows import add_windows, insert_samples
 from kronos_health.store.tables.logs import (
     finding,
     gap,
     log_generation,
-    log_sample,
     log_scan,
     log_source,
     log_tally,
 )
-from kronos_health.store.types import new_id
+from kronos_health.store.types import dialect_insert, new_id
 
 __all__ = [
     "WatchedLog", "apply_scan", "findings_of_scan", "findings_since", "first_scanned", "gap_id", "gaps_since",
-    "known_generations", "last_scanned", "last_seen", "newest_samples", "sample_statistics", "source_states",
-    "tally_since",
+    "known_generations", "last_scanned", "last_seen", "newest_samples", "source_states", "tally_since",
 ]  # fmt: skip
 
 # A finished generation whose file has not been seen for so long, while scans went on, is not looked for any more.
@@ -103,16 +100,13 @@ def apply_scan(connection: Connection, result: ScanResult, source: WatchedLog, n
     for generation in result.generations:
         _save_generation(connection, source_id, generation, result.previous.get(generation.id))
     duplicates = _insert_findings(connection, scan_id, result, now)
-    _insert_samples(connection, scan_id, result, now)
+    add_windows(connection, source_id, result.windows)
+    insert_samples(connection, source_id, scan_id, result, now)
     _insert_gaps(connection, scan_id, result.gaps, now)
     _add_tallies(connection, source_id, result.tallies)
     if duplicates:
         connection.execute(update(log_scan).where(log_scan.c.id == scan_id).values(duplicates=duplicates))
     return scan_id
-
-
-def _dialect_insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _save_source(connection: Connection, result: ScanResult, source: WatchedLog, now: datetime) -> str:
@@ -124,7 +118,7 @@ def _save_source(connection: Connection, result: ScanResult, source: WatchedLog,
         "last_scanned_at": now,
         "problem": result.problem,
     }
-    statement = _dialect_insert(connection, log_source).values(
+    statement = dialect_insert(connection, log_source).values(
         id=new_id(),
         name=result.source,
         first_scanned_at=now,
@@ -166,7 +160,7 @@ def _insert_scan(connection: Connection, source_id: str, result: ScanResult) -> 
             lines=counts.lines,
             records=counts.records,
             findings=len(result.findings),
-            samples=len(result.samples),
+            samples=result.samples_read,
             undecodable=counts.undecodable,
             truncated=counts.truncated,
             lag_bytes=counts.lag_bytes,
@@ -219,7 +213,7 @@ def _insert_findings(connection: Connection, scan_id: str, result: ScanResult, n
         }
         for generation_id, item in result.findings
     ]
-    statement = _dialect_insert(connection, finding).on_conflict_do_nothing(
+    statement = dialect_insert(connection, finding).on_conflict_do_nothing(
         index_elements=["generation_id", "start_offset", "signature"]
     )
     connection.execute(statement, rows)
@@ -227,32 +221,10 @@ def _insert_findings(connection: Connection, scan_id: str, result: ScanResult, n
     return len(rows) - connection.execute(stored).scalar_one()
 
 
-def _insert_samples(connection: Connection, scan_id: str, result: ScanResult, now: datetime) -> None:
-    if not result.samples:
-        return
-    connection.execute(
-        insert(log_sample),
-        [
-            {
-                "id": new_id(),
-                "generation_id": generation_id,
-                "scan_id": scan_id,
-                "metric": item.metric,
-                "subject": item.subject,
-                "value": item.value,
-                "seen_at": item.seen_at,
-                "found_at": now,
-                "start_offset": item.start_offset,
-            }
-            for generation_id, item in result.samples
-        ],
-    )
-
-
 def _insert_gaps(connection: Connection, scan_id: str, gaps: Iterable[Gap], now: datetime) -> None:
     for item in gaps:
         # The same bytes can vanish, come back and vanish again: one gap.
-        statement = _dialect_insert(connection, gap).values(
+        statement = dialect_insert(connection, gap).values(
             id=new_id(),
             generation_id=item.generation,
             scan_id=scan_id,
@@ -267,7 +239,7 @@ def _insert_gaps(connection: Connection, scan_id: str, gaps: Iterable[Gap], now:
 def _add_tallies(connection: Connection, source_id: str, tallies: Sequence[Tally]) -> None:
     if not tallies:
         return
-    statement = _dialect_insert(connection, log_tally)
+    statement = dialect_insert(connection, log_tally)
     new, old = statement.excluded, log_tally.c
     connection.execute(
         statement.on_conflict_do_update(

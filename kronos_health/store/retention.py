@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from sqlalchemy import Column, Connection, Table, delete, select
 
 from kronos_health.store.tables.alerts import heartbeat
-from kronos_health.store.tables.logs import finding, log_sample, log_scan
+from kronos_health.store.tables.logs import finding, log_sample, log_scan, log_window
 
 _BATCH = 5000  # rows per statement: a short lock each, however much has piled up
 
@@ -19,30 +19,42 @@ class Forgotten:
 
     findings: int = 0
     samples: int = 0
+    windows: int = 0
     scans: int = 0
     heartbeats: int = 0
 
 
-def forget(connection: Connection, findings_before: datetime, samples_before: datetime) -> Forgotten:
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was written before these times is forgotten."""
+
+    findings: datetime
+    samples: datetime
+    windows: datetime
+    heartbeats: datetime
+
+
+def forget(connection: Connection, before: Before) -> Forgotten:
     """Remove findings, samples, scans that nothing refers to any more, and old heartbeats; at most a batch of each.
 
     Call again while :func:`more` says so.
     """
     referred = select(finding.c.scan_id).union(select(log_sample.c.scan_id))
     return Forgotten(
-        findings=_delete(connection, finding, finding.c.found_at, findings_before),
-        samples=_delete(connection, log_sample, log_sample.c.found_at, samples_before),
+        findings=_delete(connection, finding, finding.c.found_at, before.findings),
+        samples=_delete(connection, log_sample, log_sample.c.found_at, before.samples),
+        windows=_delete(connection, log_window, log_window.c.hour_at, before.windows),
         scans=_delete(
-            connection, log_scan, log_scan.c.finished_at, min(findings_before, samples_before),
+            connection, log_scan, log_scan.c.finished_at, min(before.findings, before.samples),
             log_scan.c.id.not_in(referred),
         ),
-        heartbeats=_delete(connection, heartbeat, heartbeat.c.started_at, samples_before),
+        heartbeats=_delete(connection, heartbeat, heartbeat.c.started_at, before.heartbeats),
     )  # fmt: skip
 
 
 def more(forgotten: Forgotten) -> bool:
     """Whether a batch was full, so that there may be more to forget."""
-    return _BATCH in (forgotten.findings, forgotten.samples, forgotten.scans, forgotten.heartbeats)
+    return _BATCH in astuple(forgotten)
 
 
 def _delete(connection: Connection, table: Table, at: Column[datetime], before: datetime, *conditions: object) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import uuid6
-from sqlalchemy import DateTime, MetaData, String
+from sqlalchemy import Connection, DateTime, MetaData, String, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -52,3 +53,8 @@ Id = String(36)
 def new_id() -> str:
     """A UUID of version 7 as text: unique, and sorting by the time it was made."""
     return str(uuid6.uuid7())
+
+
+def dialect_insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that can say ON CONFLICT in the words of the connection's database."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

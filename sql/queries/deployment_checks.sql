@@ -37,10 +37,10 @@ seen AS (
 ),
 times AS (
     SELECT
-        m.value, m.happened_at,
-        row_number() OVER (ORDER BY m.value) AS n,
-        count(*) OVER () AS total
-    FROM v_sample m
+        m.value, m.weight, m.first_at, m.last_at,
+        sum(m.weight) OVER (ORDER BY m.value) AS n,
+        sum(m.weight) OVER () AS total
+    FROM v_sample_value m
     JOIN logs ON logs.name = m.source
     CROSS JOIN period
     WHERE m.metric = 'kronos_inference_ms' AND (period.start IS NULL OR m.happened_at >= period.start)
@@ -82,8 +82,11 @@ answers AS (
     UNION ALL
     SELECT
         4, 'Kronos inference times are normal',
-        count(*), coalesce(sum(CASE WHEN value < :kronos_min_ms OR value > :kronos_max_ms THEN 1 ELSE 0 END), 0),
-        min(happened_at), max(happened_at), min(CASE WHEN n * 2 >= total THEN value END), 1
+        CAST(coalesce(sum(weight), 0) AS bigint),
+        CAST(coalesce(sum(
+            CASE WHEN value < :kronos_min_ms OR value > :kronos_max_ms THEN weight ELSE 0 END
+        ), 0) AS bigint),
+        min(first_at), max(last_at), min(CASE WHEN n * 2 >= total THEN value END), 1
     FROM times
 )
 SELECT

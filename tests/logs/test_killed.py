@@ -22,7 +22,7 @@ from kronos_health.logs.scanner import scan_source
 from kronos_health.settings.models import Logs, Source
 from kronos_health.store.database import open_engine, reading, writing
 from kronos_health.store.logs import apply_scan, known_generations
-from kronos_health.store.tables.logs import finding, gap, log_sample, log_scan, log_tally
+from kronos_health.store.tables.logs import finding, gap, log_sample, log_scan, log_tally, log_window, log_window_bin
 from tests.logs.support import THEN, line, reuse
 
 # Processes that have everything imported already, so that the kill hits the scan and not its start.
@@ -94,6 +94,8 @@ def check_every_event_once(url: str, path: Path, program: Program) -> None:
         assert sorted(numbers) == list(range(1, program.events + 1))
         values = connection.execute(select(log_sample.c.value)).scalars().all()
         assert sorted(values) == [pytest.approx(number / 1e6) for number in range(1, program.events + 1)]
+        assert connection.execute(select(func.sum(log_window.c.count))).scalar_one() == program.events
+        assert connection.execute(select(func.sum(log_window_bin.c.count))).scalar_one() == program.events
         assert connection.execute(select(func.sum(log_tally.c.count))).scalar_one() == program.events
         assert connection.execute(select(func.count()).select_from(gap)).scalar_one() == 0
         assert connection.execute(select(func.sum(log_scan.c.duplicates))).scalar_one() == 0

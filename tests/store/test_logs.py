@@ -9,17 +9,38 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from kronos_health.domain.logs import Finding, Gap, Generation, Sample, ScanCounts, ScanResult, Severity, Tally
+from kronos_health.domain.logs import (
+    Finding,
+    Gap,
+    Generation,
+    Sample,
+    SampleWindow,
+    ScanCounts,
+    ScanResult,
+    Severity,
+    Tally,
+)
+from kronos_health.logs.windows import Windows
 from kronos_health.settings.models import Source
 from kronos_health.store import logs as store
 from kronos_health.store.database import reading, writing
 from kronos_health.store.errors import CursorMoved
-from kronos_health.store.tables.logs import finding, gap, log_generation, log_sample, log_scan, log_source, log_tally
+from kronos_health.store.tables.logs import (
+    finding,
+    gap,
+    log_generation,
+    log_sample,
+    log_scan,
+    log_source,
+    log_tally,
+    log_window,
+    log_window_bin,
+)
 from kronos_health.store.types import new_id
 
 SOURCE = Source(path="/srv/trade.log", timezone="America/New_York")
 SEEN = datetime(2026, 11, 23, 9, 8, 9, tzinfo=UTC)
-TABLES = (log_source, log_generation, log_scan, finding, log_sample, log_tally, gap)
+TABLES = (log_source, log_generation, log_scan, finding, log_sample, log_window, log_window_bin, log_tally, gap)
 
 
 def generation(now: datetime, **changes: object) -> Generation:
@@ -45,6 +66,13 @@ def result(now: datetime, *generations: Generation, **changes: object) -> ScanRe
         findings=(), samples=(), gaps=(), counts=ScanCounts(10, 2, 1, 0, 0, 300), first_run=True, host="trader-1",
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def windows(*values: tuple[str, str | None, datetime, float]) -> tuple[SampleWindow, ...]:
+    counted = Windows()
+    for value in values:
+        counted.add(*value)
+    return counted.frozen()
 
 
 def apply(engine: Engine, scanned: ScanResult, now: datetime) -> str:
@@ -84,13 +112,15 @@ def it_stores_everything_of_a_scan(engine: Engine, now: datetime) -> None:
             one,
             findings=((one.id, found()), (one.id, found("compile_error"))),
             samples=((one.id, Sample("maxdiff_return", "ETHUSD", 0.1043, SEEN, 7)),),
+            windows=windows(("maxdiff_return", "ETHUSD", SEEN, 0.1043)),
             gaps=(Gap(one.id, 40, None, "vanished"),),
             tallies=(Tally("prediction_completed", "kronos", SEEN.replace(second=0), 4, SEEN, SEEN),),
         ),
         now,
     )
     assert rows(engine) == {
-        "log_source": 1, "log_generation": 1, "log_scan": 1, "finding": 2, "log_sample": 1, "log_tally": 1, "gap": 1,
+        "log_source": 1, "log_generation": 1, "log_scan": 1, "finding": 2, "log_sample": 1, "log_window": 1,
+        "log_window_bin": 1, "log_tally": 1, "gap": 1,
     }  # fmt: skip
     with reading(engine) as connection:
         row = connection.execute(select(log_scan)).one()
@@ -226,22 +256,6 @@ def it_groups_the_findings_of_a_scan_by_kind(engine: Engine, now: datetime) -> N
     assert (skipped.count, skipped.reason, skipped.first_at) == (1, "cpu", now)
     assert [group.count for group in everything] == [4]
     assert sorted((group.signature, group.count) for group in recent) == [("cudagraph_skipped", 1), ("graph_reuse", 1)]
-
-
-def it_gives_percentiles_of_samples(engine: Engine, now: datetime) -> None:
-    one = generation(now)
-    values = [Sample("kronos_inference_ms", None, 3000.0 + number, SEEN, number) for number in range(1, 101)]
-    values += [Sample("maxdiff_return", "ETHUSD", 0.1043, None, 1), Sample("maxdiff_return", "BTCUSD", 0.02, SEEN, 2)]
-    scan_id = apply(engine, result(now, one, samples=tuple((one.id, value) for value in values)), now)
-    with reading(engine) as connection:
-        times, btc, eth = store.sample_statistics(connection, scan_id=scan_id)
-        (later,) = store.sample_statistics(connection, since=SEEN + timedelta(seconds=1), source="trade")
-        assert store.sample_statistics(connection, metric="kronos_inference_ms") == (times,)
-        assert store.sample_statistics(connection, scan_id="another") == ()
-    assert (times.count, times.minimum, times.p50, times.p95, times.maximum) == (100, 3001.0, 3050.0, 3095.0, 3100.0)
-    assert (times.first_at, times.last_at, times.subject) == (SEEN, SEEN, None)
-    assert [(item.subject, item.p50) for item in (btc, eth)] == [("BTCUSD", 0.02), ("ETHUSD", 0.1043)]
-    assert later.first_at == now  # its record carries no time: when it was found
 
 
 def it_forgets_finished_files_that_have_been_gone_for_long(engine: Engine, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
+from kronos_health.logs.windows import bin_of, value_of
 from kronos_health.store.database import open_engine, reading, writing
 from kronos_health.store.errors import DatabaseUnreachable, SchemaOutdated, SchemaTooNew, StoreError
 from kronos_health.store.migrations import check, revisions, upgrade
@@ -81,14 +82,53 @@ def it_brings_rows_of_the_first_schema_along(engine: Engine, now: datetime) -> N
             },
         }
         for name, row in rows.items():
-            columns = ", ".join(f'"{column}"' for column in row)
-            values = ", ".join(f":{column}" for column in row)
-            connection.execute(text(f"INSERT INTO {name} ({columns}) VALUES ({values})"), row)
+            _insert(connection, name, row)
     upgrade(engine)
     check(engine)
     with reading(engine) as connection:
         assert connection.execute(text("SELECT warmups FROM iteration")).scalars().all() == [0]
         assert connection.execute(text("SELECT passes_with_warmups FROM v_probe")).scalars().all() == [None]
+
+
+def it_counts_the_samples_of_an_older_schema_by_the_hour(engine: Engine, now: datetime) -> None:
+    values = {"a": 3000.0, "b": 3500.0, "c": -2.0, "d": 0.0, "e": 1e300}
+    with writing(engine) as connection:
+        _empty(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+        source = {"id": "s", "name": "trade", "path": "/x", "host": "here", "timezone": "UTC"}
+        _insert(connection, "log_source", source)
+        generation = {"id": "g", "source_id": "s", "path": "/x", "head_sha256": "", "head_length": 0, "tail_sha256": ""}
+        numbers = {"tail_length": 0, "offset": 0, "line": 0, "size_seen": 0, "version": 0, "history_until": 0}
+        times = {"first_seen_at": now, "last_seen_at": now, "finished": False}
+        _insert(connection, "log_generation", generation | numbers | times)
+        counts = ("bytes", "lines", "records", "findings", "samples", "undecodable", "truncated", "lag_bytes")
+        scan = {"id": "c", "source_id": "s", "started_at": now, "finished_at": now, "first_run": False}
+        _insert(connection, "log_scan", scan | dict.fromkeys((*counts, "duplicates"), 0))
+        for key, value in values.items():
+            at = now if key in "ab" else now + timedelta(hours=1)
+            sample = {"id": key, "generation_id": "g", "scan_id": "c", "metric": "m", "value": value, "seen_at": at}
+            _insert(connection, "log_sample", sample | {"found_at": at, "start_offset": 1})
+    upgrade(engine)
+    with reading(engine) as connection:
+        ask = "SELECT samples, minimum, p50, maximum FROM v_sample_window ORDER BY hour_at"
+        first, second = connection.execute(text(ask)).all()
+        assert (first.samples, first.minimum, first.maximum) == (2, 3000.0, 3500.0)
+        assert first.p50 == pytest.approx(3000, rel=0.01)
+        assert tuple(second) == (3, -2.0, 0.0, 1e200)
+        hours = connection.execute(text("SELECT count(DISTINCT window_id) FROM log_sample")).scalar_one()
+        assert hours == 2
+        stored = connection.execute(text("SELECT bin, value FROM log_window_bin")).all()
+    # The bins of the migration are those of every later scan.
+    assert [row.value for row in stored] == [pytest.approx(value_of(row.bin)) for row in stored]
+    assert {bin_of(value) for value in (3000.0, 3500.0, -2.0, 0.0, 1e200)} == {row.bin for row in stored}
+
+
+def _insert(connection: Connection, table: str, row: dict[str, object]) -> None:
+    columns = ", ".join(f'"{column}"' for column in row)
+    values = ", ".join(f":{column}" for column in row)
+    connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
 
 
 def _empty(connection: Connection) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert
 
+from kronos_health.logs.windows import Windows
+from kronos_health.store.log_windows import add_windows, window_id
 from kronos_health.store.tables.logs import finding, gap, log_generation, log_sample, log_scan, log_source, log_tally
 from kronos_health.store.types import new_id
 from tests.support.history_probes import STACK
@@ -23,6 +25,7 @@ def insert_logs(connection: Connection, now: datetime, deployed_at: datetime) ->
     """Seven days of scans; returns the ids of the graph-reuse findings."""
     source, generation = _source(connection, now)
     bad: list[str] = []
+    counted = Windows()
     for number in range(21):
         at = now - timedelta(hours=8 * (20 - number) + 1)
         broken = deployed_at < at < deployed_at + timedelta(hours=12)
@@ -33,10 +36,30 @@ def insert_logs(connection: Connection, now: datetime, deployed_at: datetime) ->
             _tally(connection, source, "kronos", seen)
             _tally(connection, source, "toto", seen)
             _sample(
-                connection, generation, scan, "kronos_inference_ms", None, 3000.0 + 100 * index, offset + index, seen
+                connection,
+                source,
+                counted,
+                generation,
+                scan,
+                "kronos_inference_ms",
+                None,
+                3000.0 + 100 * index,
+                offset + index,
+                seen,
             )
-            _sample(connection, generation, scan, "toto_inference_ms", None, 480.0 + 5 * index, offset + index, seen)
-        _sample(connection, generation, scan, "maxdiff_return", "ETHUSD", 0.1043, offset + 50, at)
+            _sample(
+                connection,
+                source,
+                counted,
+                generation,
+                scan,
+                "toto_inference_ms",
+                None,
+                480.0 + 5 * index,
+                offset + index,
+                seen,
+            )
+        _sample(connection, source, counted, generation, scan, "maxdiff_return", "ETHUSD", 0.1043, offset + 50, at)
         reason = "mutated inputs (2 instances)"
         _finding(connection, generation, scan, "cudagraph_skipped", "warning", offset + 9000, at, reason)
         if broken:
@@ -45,6 +68,7 @@ def insert_logs(connection: Connection, now: datetime, deployed_at: datetime) ->
                 bad.append(
                     _finding(connection, generation, scan, "graph_reuse", "critical", position, at, None, RECORD)
                 )
+    add_windows(connection, source, counted.frozen())
     connection.execute(
         insert(gap).values(
             id=new_id(),
@@ -160,6 +184,8 @@ def _tally(connection: Connection, source: str, subject: str, at: datetime) -> N
 
 def _sample(
     connection: Connection,
+    source: str,
+    counted: Windows,
     generation: str,
     scan: str,
     metric: str,
@@ -168,9 +194,11 @@ def _sample(
     offset: int,
     at: datetime,
 ) -> None:
+    counted.add(metric, subject, at, value)
     connection.execute(
         insert(log_sample).values(
             id=new_id(),
+            window_id=window_id(source, metric, subject, at),
             generation_id=generation,
             scan_id=scan,
             metric=metric,

@@ -75,7 +75,10 @@ class Logs(Section):
     findings_per_fingerprint: Count = Field(
         1000, description="full records stored per fingerprint and scan; the rest are counted"
     )
-    max_events: Count = Field(200_000, description="findings and samples of one scan; what is left shows as lag")
+    samples_per_metric: Count = Field(
+        1000, description="newest numbers of each metric and symbol that a scan keeps one by one; all count by the hour"
+    )
+    max_events: Count = Field(200_000, description="rows of findings and samples of one scan; what is left is lag")
     idle_seconds: Annotated[float, Field(ge=0)] = Field(
         1.0, description="a log not written to for so long has ended its last record"
     )

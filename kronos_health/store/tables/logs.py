@@ -143,8 +143,41 @@ log_sample = Table(
     Column("seen_at", UtcDateTime),
     Column("found_at", UtcDateTime, nullable=False),
     Column("start_offset", BigInteger, nullable=False),
+    Column("window_id", Id, comment="the log_window that counts it, too; no key: windows outlive samples"),
     Index("ix_log_sample_metric_found_at", "metric", "found_at"),
+    Index("ix_log_sample_window_id", "window_id"),
     comment="A number read from a log line.",
+)
+
+log_window = Table(
+    "log_window",
+    METADATA,
+    Column("id", Id, primary_key=True, comment="made from the four below, so that it can be added to unseen"),
+    Column("source_id", Id, ForeignKey("log_source.id", ondelete="CASCADE"), nullable=False),
+    Column("metric", String(64), nullable=False),
+    Column("subject", String(64), nullable=False, comment="symbol or model; empty where the lines name none"),
+    Column("hour_at", UtcDateTime, nullable=False, comment="start of an hour, by the records' own times"),
+    Column("count", BigInteger, nullable=False),
+    Column("total", Float, nullable=False, comment="sum of the values"),
+    Column("minimum", Float, nullable=False),
+    Column("maximum", Float, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    UniqueConstraint("source_id", "metric", "subject", "hour_at"),
+    Index("ix_log_window_hour_at", "hour_at"),
+    comment="The samples of an hour: what is kept of them for long.",
+)
+
+log_window_bin = Table(
+    "log_window_bin",
+    METADATA,
+    Column("window_id", Id, ForeignKey("log_window.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "bin", Integer, primary_key=True, comment="DDSketch bins of 1 % relative error, in the order of their values"
+    ),
+    Column("value", Float, nullable=False, comment="stands for all values of the bin"),
+    Column("count", BigInteger, nullable=False),
+    comment="Quantile sketch of a window: windows are merged by adding counts of equal bins.",
 )
 
 log_tally = Table(
