@@ -11,8 +11,8 @@ from alembic import op
 
 from kronos_health.store import types as store_types
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
