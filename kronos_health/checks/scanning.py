@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kronos_health.alerts import recording
@@ -93,6 +93,7 @@ def _scan_once(context: Context, name: str, source: Source, catalogue: Catalogue
         known = store.known_generations(connection, name)
     logs, host = context.settings.logs, socket.gethostname()
     result = scan_source(name, source, logs, catalogue, known, context.now(), host=host)
+    result = replace(result, host=source.host or host)
     with writing(context.engine) as connection:
         scan_id = store.apply_scan(connection, result, source, context.now())
         groups = store.findings_of_scan(connection, scan_id)

@@ -125,6 +125,7 @@ class Generation:
     version: int = 0  # for compare-and-set of the cursor
     hint: str | None = None  # file (device, inode, size, mtime) it was last proven in; spares reading it again
     history_until: int = 0  # up to here it is history of the source's first scan, left over by that scan's budget
+    live_path: str = ""  # the log's live file; beside it lie the rotated ones
     gone_at: datetime | None = None  # since when no file holds it and the gap behind it is told: it is told once
 
 

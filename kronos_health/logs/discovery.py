@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-_COMPRESSED = r"(?:\.(?:gz|zst|zstd|xz|bz2|lz4))?"
-# After the whole name: .1, .2.gz, -20251030, .2025-10-30_09-08, .1.20251030, .old …
-_NUMBERS = r"(?:[._-](?:\d[\d_.:T-]*|old|bak|prev))"
-# Before the extension only what can hardly be another program's log: .1 or a date.
-_INNER = r"(?:\.\d{1,5}|[._-]\d{8}(?:[_-]?\d+)*|[._-]\d{4}-\d\d-\d\d(?:[T_-][\d_:.-]+)?)"
+from kronos_health.logs.naming import descends, is_sibling
+from kronos_health.logs.places import Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +25,16 @@ class Candidate:
     regular: bool
 
 
-def is_sibling(live: str, name: str) -> bool:
-    """Whether a file called ``name`` can be a rotation of the log called ``live``."""
-    if name == live:
-        return False
-    stem, dot, extension = live.rpartition(".")
-    whole = rf"{re.escape(live)}(?:{_NUMBERS}+{_COMPRESSED}|{_COMPRESSED})"
-    if re.fullmatch(whole, name):
-        return True
-    if not dot or not stem:
-        return False
-    return re.fullmatch(rf"{re.escape(stem)}{_INNER}\.{re.escape(extension)}{_COMPRESSED}", name) is not None
-
-
-def discover(live: Path, remembered: Iterable[Path] = ()) -> tuple[Candidate, ...]:
+def discover(log: Log, remembered: Iterable[Path] = ()) -> tuple[Candidate, ...]:
     """The live file, its siblings beside it (and beside what it links to), and ``remembered`` paths that still exist.
 
     Each file once, the live one first. Raises ``OSError`` when a folder cannot be listed.
     """
     found: dict[tuple[int, int], Candidate] = {}
-    target = Path(os.path.realpath(live))
-    paths = [live, *_siblings(live)]
+    live = log.live
+    alone = log.siblings is None
+    target = Path(os.path.realpath(live)) if alone or live.is_symlink() else live
+    paths = [live, *(_siblings(live) if log.siblings is None else log.siblings)]
     if target != live:
         paths += _siblings(target)
     named = set(paths)
@@ -58,6 +43,17 @@ def discover(live: Path, remembered: Iterable[Path] = ()) -> tuple[Candidate, ..
         if candidate is not None:
             found.setdefault((candidate.device, candidate.inode), candidate)
     return tuple(found.values())
+
+
+def listed_again(log: Log) -> Log:
+    """``log`` with the siblings that it has by now; one that is alone in its source is listed by :func:`discover`."""
+    if log.siblings is None:
+        return log
+    stem, folder = log.live.name.partition(".")[0], log.live.parent
+    with os.scandir(folder) as entries:
+        names = [name for entry in entries if (name := entry.name).startswith(stem)]
+    siblings = sorted(folder / name for name in names if descends(log.live.name, name))
+    return replace(log, siblings=tuple(siblings))
 
 
 def _siblings(live: Path) -> list[Path]:

@@ -7,5 +7,9 @@ class LogProblem(Exception):
     """A log cannot be read; the text names the file, what is wrong and what to do. Nothing of it is lost."""
 
 
+class NoLog(LogProblem):
+    """A file is no text log at all; in a folder full of logs that is no reason to worry."""
+
+
 class CatalogueError(Exception):
     """The catalogue or a user's pattern cannot be used; the text names file, entry and key."""

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from kronos_health.domain.logs import Generation
-from kronos_health.logs.discovery import Candidate, discover, same_files
+from kronos_health.logs.discovery import Candidate, discover, listed_again, same_files
 from kronos_health.logs.errors import LogProblem
 from kronos_health.logs.generation import hint_of, remembered_paths
 from kronos_health.logs.opening import OpenLog, open_log
+from kronos_health.logs.places import Log
 
 _ATTEMPTS = 5
 
@@ -39,31 +39,41 @@ class Look:
 
 
 @contextmanager
-def looked(live: Path, known: Sequence[Generation], host: str) -> Iterator[Look]:
-    """All files of the log ``live``, opened; closed at the end."""
-    look = _stable(live, known, host)
+def looked(log: Log, known: Sequence[Generation], host: str) -> Iterator[Look]:
+    """All files of ``log``, opened; closed at the end."""
+    look = _stable(log, known, host)
     try:
         yield look
     finally:
         look.close()
 
 
-def _stable(live: Path, known: Sequence[Generation], host: str) -> Look:
+def _stable(log: Log, known: Sequence[Generation], host: str) -> Look:
     """Look again while files are being renamed: names and inodes must be the same before and after opening."""
     remembered = remembered_paths(known)
     look = Look()
     for _attempt in range(_ATTEMPTS):
         look.close()
         try:
-            before = discover(live, remembered)
+            before = discover(log, remembered)
             look = _open(before, known, host)
-            if same_files(before, discover(live, remembered)):
+            if log.siblings is not None and _settled(look, known):
+                return look
+            log = listed_again(log)
+            if same_files(before, discover(log, remembered)):
                 return look
         except OSError as error:
             look.close()
-            return Look(problems=[f"{live} cannot be looked for ({error.strerror}: {error.filename})."], certain=False)
+            problem = f"{log.live} cannot be looked for ({error.strerror}: {error.filename})."
+            return Look(problems=[problem], certain=False)
     look.certain = False
     return look
+
+
+def _settled(look: Look, known: Sequence[Generation]) -> bool:
+    """Whether nothing was opened and nothing is missing: then a second look could show nothing else."""
+    unchanged = {item.id for item in look.unchanged}
+    return not look.logs and look.certain and all(item.finished or item.id in unchanged for item in known)
 
 
 def _open(candidates: Sequence[Candidate], known: Sequence[Generation], host: str) -> Look:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kronos_health.logs.content import Content, PlainContent, StreamContent, compression_of
-from kronos_health.logs.errors import LogProblem
+from kronos_health.logs.errors import LogProblem, NoLog
 
 HEAD_LENGTH = 1024
 _SAMPLE = 64 * 1024
@@ -98,7 +98,7 @@ def _described(path: Path, live: bool, descriptor: int) -> OpenLog:
 
 
 def check_text(log: OpenLog) -> None:
-    """Return if ``log`` looks like text. Raises :class:`LogProblem` for binary files and for UTF-16 and UTF-32."""
+    """Return if ``log`` looks like text. Raises :class:`NoLog` for binary files, ``LogProblem`` for UTF-16 or 32."""
     sample = bytes(log.content.read(0, _SAMPLE))
     wide = _wide_encoding(sample)
     if wide:
@@ -108,7 +108,7 @@ def check_text(log: OpenLog) -> None:
     # A program that kept its position when its log was truncated leaves a hole, which reads as NUL: no binary file.
     text = sample.lstrip(b"\0")
     if text and sum(text.count(byte) for byte in _CONTROLS) > _MOST_CONTROLS * len(text):
-        raise LogProblem(f"{log.path} is a binary file, not a text log. Name the log file itself.")
+        raise NoLog(f"{log.path} is a binary file, not a text log. Name the log file itself.")
 
 
 def _wide_encoding(sample: bytes) -> str | None:

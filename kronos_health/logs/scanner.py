@@ -13,8 +13,7 @@ import uuid6
 from kronos_health.domain.logs import Gap, Generation, Sample, SampleWindow, ScanCounts, ScanResult, Tally
 from kronos_health.logs.catalogue import Catalogue
 from kronos_health.logs.collecting import Collector, Kept
-from kronos_health.logs.discovery import is_sibling
-from kronos_health.logs.errors import LogProblem
+from kronos_health.logs.errors import LogProblem, NoLog
 from kronos_health.logs.generation import (
     Assignment,
     assign,
@@ -27,7 +26,9 @@ from kronos_health.logs.generation import (
 )
 from kronos_health.logs.looking import Look, looked
 from kronos_health.logs.matcher import Matcher
+from kronos_health.logs.naming import is_sibling
 from kronos_health.logs.opening import OpenLog, check_encoding, check_text
+from kronos_health.logs.places import Log, Places, belongings, places
 from kronos_health.logs.reading import Budget, Progress, Reading
 from kronos_health.logs.records import Caps
 from kronos_health.logs.times import Clock, zone_named
@@ -53,12 +54,14 @@ class Clocks:
 
 @dataclass(slots=True)
 class _Scan:
-    """What one scan knows and has gathered."""
+    """What one scan knows and has gathered. ``live`` and ``known`` are those of the log that is being read."""
 
     name: str
+    path: str
     live: Path
     logs: Logs
     known: tuple[Generation, ...]
+    known_before: tuple[Generation, ...]  # of all logs of the source
     now: datetime
     host: str
     clocks: Clocks
@@ -67,6 +70,7 @@ class _Scan:
     budget: Budget
     clock_of: Callable[[OpenLog], Clock]
     first_run: bool
+    candidates: int = 0
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changed: list[tuple[Generation, Generation | None]] = field(default_factory=list)  # (new, old)
@@ -86,7 +90,7 @@ def scan_source(
     host: str = "",
     clocks: Clocks | None = None,
 ) -> ScanResult:
-    """Read what is new in the log ``source`` called ``name``, given its ``known`` generations.
+    """Read what is new in the logs of ``source`` called ``name``, given its ``known`` generations.
 
     Nothing is stored: the result holds all that one transaction has to commit. A log that cannot be read gives a result
     with ``problem``; whatever could be read beside it is in the result all the same. ``now`` is aware UTC.
@@ -97,14 +101,24 @@ def scan_source(
         scan = _begin(name, source, logs, catalogue, tuple(known), now, host, clocks)
     except LogProblem as problem:
         return _result_of_problem(name, tuple(known), now, host, f"sources.{name}: {problem}")
-    with looked(scan.live, scan.known, host) as look:
+    found = places(source.path, scan.known_before)
+    scan.problems += [found.problem] if found.problem else []
+    for log, own in belongings(found, scan.known_before):
+        _scan_log(scan, log, own, found.several)
+    _judge(scan, found)
+    return _result(scan, timedelta(seconds=clocks.monotonic() - started))
+
+
+def _scan_log(scan: _Scan, log: Log, known: tuple[Generation, ...], several: bool) -> None:
+    """Read what is new in one log of the source."""
+    scan.live, scan.known = log.live, known
+    with looked(log, known, scan.host) as look:
+        scan.candidates += look.candidates
         scan.problems += look.problems
         assignments = _assignments(scan, look)
         for assignment in assignments:
-            _read(scan, assignment)
+            _read(scan, assignment, several)
         _note_vanished(scan, look, assignments)
-        _judge(scan, look)
-    return _result(scan, timedelta(seconds=clocks.monotonic() - started))
 
 
 def _begin(
@@ -122,9 +136,11 @@ def _begin(
     matcher = Matcher(catalogue, source.encoding)
     return _Scan(
         name=name,
+        path=source.path,
         live=Path(source.path).absolute(),
         logs=logs,
-        known=known,
+        known=(),
+        known_before=known,
         now=now,
         host=host,
         clocks=clocks,
@@ -157,14 +173,14 @@ def _assignments(scan: _Scan, look: Look) -> list[Assignment]:
     return sorted(kept, key=lambda item: (item.log.live, item.log.modified_ns, str(item.log.path)))
 
 
-def _read(scan: _Scan, assignment: Assignment) -> None:
+def _read(scan: _Scan, assignment: Assignment, several: bool) -> None:
     """Read one file on and gather what it says; a file that changed under the reading is left to the next scan."""
     log, old = assignment.log, assignment.generation
     if old is None:
         try:
             check_text(log)
         except LogProblem as problem:
-            scan.problems.append(str(problem))
+            (scan.notes if several and isinstance(problem, NoLog) else scan.problems).append(str(problem))
             return
     generation = old or new_generation(str(uuid6.uuid7()), scan.name, log, scan.now)
     progress = Progress(generation.offset, generation.line, _tail_of(generation, log))
@@ -233,6 +249,7 @@ def _keep(
         size_seen=size if size is not None else max(progress.offset, generation.size_seen),
         finished=progress.ended and not log.live,
         hint=None if racy or torn else hint_of(scan.host, log.device, log.inode, log.size, log.modified_ns),
+        live_path=str(scan.live),
         history_until=(_UNKNOWN_SIZE if size is None else size) if scan.first_run and progress.stopped else 0,
     )
     if old is None or new != old or scan.now - old.last_seen_at > _REMEMBER:
@@ -322,12 +339,14 @@ def _loss(generation: Generation, rotated: bool) -> str:
     )
 
 
-def _judge(scan: _Scan, look: Look) -> None:
+def _judge(scan: _Scan, found: Places) -> None:
     """Lines for people about what could not be read, and what was read with reservations."""
-    if not look.candidates and not look.problems:
-        scan.problems.append(f"{scan.live} does not exist. Check the path, or wait until the program writes it.")
-    elif not scan.known and not scan.changed and not scan.problems and not scan.notes:
-        scan.problems.append(f"{scan.live} is empty: nothing has been written to it yet.")
+    if not scan.candidates and not scan.problems:
+        missing = f"no file matches {scan.path}" if found.several else f"{scan.live} does not exist"
+        scan.problems.append(f"{missing}. Check the path, or wait until the program writes it.")
+    elif not scan.known_before and not scan.changed and not scan.problems and not scan.notes:
+        empty = f"every file that matches {scan.path}" if found.several else str(scan.live)
+        scan.problems.append(f"{empty} is empty: nothing has been written to it yet.")
     counts = scan.counts
     if counts.undecodable:
         scan.notes.append(
@@ -363,7 +382,7 @@ def _result(scan: _Scan, took: timedelta) -> ScanResult:
         first_run=scan.first_run,
         problem=" ".join(scan.problems) or None,
         tallies=_merged_tallies(kept for _, kept in scan.kept),
-        known=tuple(item.id for item in scan.known),
+        known=tuple(item.id for item in scan.known_before),
         completed_since_reuse=completed,
         host=scan.host,
         notes=tuple(scan.notes),

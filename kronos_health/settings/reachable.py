@@ -122,14 +122,22 @@ def _source(key: str, source: Source) -> Iterator[Problem]:
         "".encode(source.encoding)
     except (LookupError, ValueError):
         yield _problem(f"{key}.encoding", source.encoding, "is no encoding Python knows", "Write utf-8 or latin-1.")
-    path = Path(source.path)
-    if path.is_dir():
-        yield _problem(f"{key}.path", path, "is a folder", "Name the live log file in it.")
-    elif not path.exists():
+    path = _listed(Path(source.path))
+    if not path.exists():
         fix = "It is read once it appears; check the path if production is running."
         yield _problem(f"{key}.path", path, "does not exist yet", fix, warning=True)
+    elif path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+        yield _problem(f"{key}.path", path, "cannot be listed", f"Give this user access: chmod o+rx {path}")
     elif not os.access(path, os.R_OK):
         yield _problem(f"{key}.path", path, "is not readable", f"Give this user read access: chmod o+r {path}")
+
+
+def _listed(path: Path) -> Path:
+    """What must be there: the path itself, or the folder that a pattern begins with."""
+    if path.exists():
+        return path
+    wild = next((index for index, part in enumerate(path.parts) if any(sign in part for sign in "*?[")), None)
+    return path if wild is None else Path(*path.parts[:wild])
 
 
 def _file(key: str, path: Path | None, fix: str) -> Iterator[Problem]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from kronos_health.logs.discovery import is_sibling
+from kronos_health.logs.naming import is_sibling
+from kronos_health.logs.places import Log
 from tests.logs.support import Watched, line, reuse
 
 HEADER = "# trade_stock_e2e log, format 3\n" * 40  # longer than the 1024 bytes that are hashed
@@ -365,8 +366,8 @@ def it_looks_again_when_files_are_renamed_while_it_looks(watched: Watched, monke
     watched.write(reuse("two"))
     discover, calls = looking.discover, []
 
-    def rotating(live: Path, remembered: object) -> object:
-        found = discover(live, remembered)  # type: ignore[arg-type]
+    def rotating(log: Log, remembered: object) -> object:
+        found = discover(log, remembered)  # type: ignore[arg-type]
         calls.append(len(found))
         if len(calls) == 1:
             watched.rename()

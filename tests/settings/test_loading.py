@@ -169,8 +169,8 @@ class DescribeWrongSettings:
                 "[sources.a]\npath = 's3://logs/a.log'",
                 (
                     "sources.a.path = 's3://logs/a.log' (kronos_health.toml): is an address, only files of this "
-                    "machine can be read. Expected: the live file; rotated siblings (.1, .2.gz, -YYYYMMDD …) are found "
-                    "beside it."
+                    "machine can be read. Expected: the live file, a folder of them or a pattern such as "
+                    "/var/log/trading/*.log; rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside each."
                 ),
             ),
             (
@@ -229,8 +229,9 @@ class DescribeWrongSettings:
             (
                 "[sources.a]\ntimezone = 'UTC'",
                 (
-                    "sources.a.path: is missing. Add path = … under [sources.a]: the live file; "
-                    "rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside it."
+                    "sources.a.path: is missing. Add path = … under [sources.a]: the live file, a folder of them "
+                    "or a pattern such as /var/log/trading/*.log; rotated siblings (.1, .2.gz, -YYYYMMDD …) are "
+                    "found beside each."
                 ),
             ),
             (

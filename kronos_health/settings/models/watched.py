@@ -40,9 +40,13 @@ class Upstream(Section):
 
 
 class Source(Section):
-    """A log under watch."""
+    """A log under watch, or several."""
 
-    path: str = Field(description="the live file; rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside it")
+    path: str = Field(
+        description="the live file, a folder of them or a pattern such as /var/log/trading/*.log; "
+        "rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside each"
+    )
+    host: str = Field("", max_length=255, description="the machine it tells of; default: the one it is read on")
     timezone: str = Field("UTC", description="time zone of stamps that carry none")
     encoding: str = "utf-8"
     queue: str = Field("", description="Airflow worker queue that can read the file")
