@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from kronos_health.domain.alerts import Alert, AlertDecision, AlertState, Transition, TransitionKind
-
-OPEN = (AlertState.FIRING, AlertState.RECOVERING)
+from kronos_health.domain.alerts import Alert, AlertDecision, Transition, TransitionKind
 
 
 def acknowledge(alert: Alert, who: str, now: datetime) -> AlertDecision:
@@ -26,7 +24,8 @@ def unacknowledge(alert: Alert, who: str, now: datetime) -> AlertDecision:
     if alert.acknowledged_at is None:
         return AlertDecision(alert, (), "nobody had acknowledged it")
     reason = f"{who} took back what {alert.acknowledged_by} had acknowledged"
-    given_back = replace(alert, acknowledged_at=None, acknowledged_by=None)
+    # Whoever could take it on instead has as long as after the first message before it is escalated.
+    given_back = replace(alert, acknowledged_at=None, acknowledged_by=None, told_at=now, due_at=now)
     return _decided(given_back, TransitionKind.UNACKNOWLEDGED, now, reason)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Set
 from dataclasses import asdict, fields, replace
 from datetime import datetime
@@ -33,6 +34,13 @@ _ICONS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "�
 # What these tell is good: that it ended is no relief.
 _GOOD_NEWS = frozenset({AlertKind.CRITERION_MET, AlertKind.ALL_CRITERIA_MET})
 _ENDS = {AlertKind.GRAPH_REUSE: "It is over once enough predictions have completed after the last one."}
+_NOTES = {
+    TransitionKind.WORSENED: "It is more severe than what was said before.",
+    TransitionKind.FLAPPING: "It keeps coming and going. The next message comes when it has been stable.",
+    TransitionKind.STEADIED: "It had been coming and going, and stays bad now.",
+    TransitionKind.ESCALATED: "It is said here because nobody acknowledged it where it was said first. Whoever looks "
+    "after it: kronos-health alerts ack {alert}",
+}
 _REMINDERS = {
     ObservationState.BAD: "Still so after {lasted}",
     ObservationState.GOOD: "Not over after {lasted}, though not seen again",
@@ -50,6 +58,7 @@ def particulars_of(observation: Observation) -> Particulars:
         excerpt=excerpt or None,
         excerpt_cut=excerpt_cut,
         evidence=tuple(shorten(clean_line(item), _TITLE_LIMIT) for item in observation.evidence),
+        inhibitors=observation.inhibitors,
     )
 
 
@@ -72,12 +81,13 @@ def compose(
     told = particulars_of(observation) if bad or last_bad is None or withdrawn else last_bad
     known = before.announced_occurrences if before and before.episode == after.episode else 0
     lasted = (transition.at - after.pending_since).total_seconds() if after.pending_since else None
+    summary = told.summary if bad or last_bad is None else _summary_after(observation, transition, last_bad)
     return Message(
         title=shorten(clean_line(title), _TITLE_LIMIT),
         kind=observation.kind,
         transition=transition.kind,
         severity=severity,
-        summary=told.summary if bad or last_bad is None else _summary_after(observation, transition, last_bad),
+        summary=_noted(transition, summary, observation.fingerprint),
         facts=(*told.facts, *_positives(after)),
         excerpt=told.excerpt,
         next_step=_afterwards(observation.kind) if resolved else told.next_step,
@@ -98,6 +108,12 @@ def _summary_after(observation: Observation, transition: Transition, last_bad: P
     ends = _ENDS.get(observation.kind, "") if transition.kind is TransitionKind.REMINDED else ""
     before = f"What was seen: {last_bad.summary}" if last_bad.summary else ""
     return shorten("\n".join(filter(None, (f"{now} {ends}".strip(), before))), _TEXT_LIMIT)
+
+
+def _noted(transition: Transition, summary: str, fingerprint: str) -> str:
+    """The summary, after what the step itself has to say."""
+    note = _NOTES.get(transition.kind, "").replace("{alert}", shlex.quote(fingerprint))
+    return shorten("\n".join(filter(None, (note, summary))), _TEXT_LIMIT)
 
 
 def _positives(alert: Alert) -> tuple[Fact, ...]:
@@ -144,6 +160,14 @@ def headline(message: Message) -> str:
             return f"{_ICONS[message.severity]} {_REMINDERS[message.seen].format(lasted=lasted)}: {message.title}"
         case TransitionKind.UPDATED:
             return f"{_ICONS[message.severity]} Seen {more_times(message.new_occurrences)}: {message.title}"
+        case TransitionKind.WORSENED:
+            return f"{_ICONS[message.severity]} Worse now ({message.severity.value}): {message.title}"
+        case TransitionKind.FLAPPING:
+            return f"🔁 Flapping: {message.title}"
+        case TransitionKind.STEADIED:
+            return f"{_ICONS[message.severity]} Flapping no more, and bad after {lasted}: {message.title}"
+        case TransitionKind.ESCALATED:
+            return f"🚨 Nobody has acknowledged this for {lasted}: {message.title}"
         case TransitionKind.NOTICE:
             return f"{'ℹ️' if message.severity is Severity.INFO else _ICONS[message.severity]} {message.title}"
         case _:
@@ -197,5 +221,6 @@ _READERS: dict[str, Any] = {
     "seen": ObservationState,
     "facts": lambda facts: tuple(Fact(**fact) for fact in facts),
     "evidence": tuple,
+    "inhibitors": tuple,
     "since": lambda text: datetime.fromisoformat(text) if text else None,
 }

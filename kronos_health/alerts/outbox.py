@@ -213,7 +213,8 @@ class _Run:
 
     def _merged(self, connection: Connection, row: OutboxRow) -> OutboxRow:
         """An alert that is over before anybody was told of it becomes one message."""
-        if row.kind is not TransitionKind.FIRED or row.state is not DeliveryState.PENDING:
+        begins = row.kind in (TransitionKind.FIRED, TransitionKind.FLAPPING)
+        if not begins or row.state is not DeliveryState.PENDING:
             return row
         resolved = outbox.resolution_of(connection, row)
         if resolved is None:

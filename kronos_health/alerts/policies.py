@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from kronos_health.domain.alerts import AlertKind, AlertPolicy
-from kronos_health.settings.models import Alerts
+from kronos_health.domain.logs import Severity
+from kronos_health.settings.models import AlertKindPolicy, Alerts
 
 _HOUR = 3600.0
 _WEEK = 168 * _HOUR
@@ -13,7 +15,31 @@ _WEEK = 168 * _HOUR
 
 def policy_for(kind: AlertKind, alerts: Alerts) -> AlertPolicy:
     """How observations of ``kind`` become messages."""
-    return _POLICIES[kind](alerts)
+    policy = _POLICIES[kind](alerts)
+    if policy.one_off:
+        return policy
+    policy = replace(
+        policy,
+        flap_count=alerts.flap_count,
+        flap_window_seconds=alerts.flap_hours * _HOUR,
+        flap_stable_seconds=alerts.flap_stable_hours * _HOUR,
+        escalate_seconds=alerts.escalate_minutes * 60.0 if alerts.escalate_channel else None,
+        escalate_severity=Severity(alerts.escalate_severity),
+    )
+    return _with_patience(policy, alerts.kinds.get(kind.value))
+
+
+def _with_patience(policy: AlertPolicy, wanted: AlertKindPolicy | None) -> AlertPolicy:
+    """The policy with what the settings say of its kind."""
+    if wanted is None:
+        return policy
+    figures = {
+        "for_seconds": None if wanted.for_minutes is None else wanted.for_minutes * 60.0,
+        "n_of_m": wanted.n_of_m,
+        "keep_firing_seconds": None if wanted.keep_firing_minutes is None else wanted.keep_firing_minutes * 60.0,
+        "remind_seconds": None if wanted.remind_hours is None else wanted.remind_hours * _HOUR,
+    }
+    return replace(policy, **{name: value for name, value in figures.items() if value is not None})  # type: ignore[arg-type]
 
 
 def _notice(_alerts: Alerts) -> AlertPolicy:

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from kronos_health.alerts.messages import compose, particulars_from_json, particulars_of, to_json
+from kronos_health.alerts.messages import particulars_from_json, particulars_of, to_json
 from kronos_health.alerts.policies import policy_for
-from kronos_health.alerts.policy import decide
-from kronos_health.alerts.routing import routes
+from kronos_health.alerts.policy import decide, decide_due
+from kronos_health.alerts.queueing import queue
 from kronos_health.alerts.text import clean_line
 from kronos_health.domain.alerts import (
     Alert,
     AlertDecision,
+    AlertPolicy,
     AlertState,
     Observation,
     ObservationState,
     Overlays,
+    Particulars,
     Transition,
     TransitionKind,
 )
 from kronos_health.domain.matching import Subject
 from kronos_health.domain.silences import longest
-from kronos_health.settings.command import spelled
 from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
-from kronos_health.store import outbox
 from kronos_health.store import silences as silence_store
 from kronos_health.store.alerts import StoredAlert
 
@@ -72,15 +72,73 @@ def record(
     for observation in fitting:
         held = stored.get(observation.fingerprint)
         policy = policy_for(observation.kind, settings.alerts)
-        overlays = Overlays(_inhibitor(observation, stored), longest(silences, _subject(observation, held)))
+        overlays = Overlays(
+            _inhibitor(observation.inhibitors, stored),
+            longest(silences, _subject(observation, held)),
+            _fired_recently(connection, held, policy, now),
+        )
         decision = decide(held.alert if held else None, observation, policy, now, overlays)
         decisions.append(decision)
         if held is not None:
             before, held = held, _next(held, decision, observation)
             if held != before:
                 stored[observation.fingerprint] = store.save_alert(connection, held)
-            queued += _queue(connection, observation, decision, before.alert, held, settings, now)
+            queued += queue(connection, observation, decision, before.alert, held, settings, now)
     return RecordedAlerts(tuple(decisions), queued)
+
+
+def record_due(connection: Connection, settings: Settings, now: datetime, limit: int = 200) -> RecordedAlerts:
+    """Say what is due though nothing new was seen: reminders, escalations, and what silences had kept quiet.
+
+    At most ``limit`` alerts at once; called again it goes on. On the same terms as :func:`record`.
+    """
+    wanted = {held.alert.fingerprint: _last_said(held) for held in store.due_alerts(connection, now, limit)}
+    if not wanted:
+        return RecordedAlerts()
+    stored = store.lock_alerts(connection, {*wanted, *(name for last in wanted.values() for name in last.inhibitors)})
+    silences = silence_store.active(connection, now)
+    decisions, queued = [], 0
+    for fingerprint in wanted:
+        held = stored[fingerprint]
+        last = _last_said(held)  # again: what was read before it was locked may be old
+        observation = _last_look(held, last)
+        overlays = Overlays(_inhibitor(last.inhibitors, stored), longest(silences, observation.subject))
+        decision = decide_due(held.alert, observation, policy_for(held.alert.kind, settings.alerts), now, overlays)
+        decisions.append(decision)
+        stored[fingerprint] = store.save_alert(connection, replace(held, alert=decision.next))
+        queued += queue(connection, observation, decision, held.alert, held, settings, now, last.excerpt_cut)
+    return RecordedAlerts(tuple(decisions), queued)
+
+
+def _last_said(held: StoredAlert) -> Particulars:
+    return particulars_from_json(held.particulars) if held.particulars else Particulars()
+
+
+def _last_look(held: StoredAlert, last: Particulars) -> Observation:
+    """What the last look saw, in the words of the last bad one; a good or blind look is told by its state alone."""
+    seen = held.alert.seen or ObservationState.BAD
+    return Observation(
+        kind=held.alert.kind,
+        key=held.alert.key,
+        state=seen,
+        severity=held.severity,
+        title=held.title,
+        summary=last.summary if seen is ObservationState.BAD else "",
+        next_step=last.next_step,
+        facts=last.facts,
+        excerpt=last.excerpt,
+        evidence=last.evidence,
+        inhibitors=last.inhibitors,
+    )
+
+
+def _fired_recently(connection: Connection, held: StoredAlert | None, policy: AlertPolicy, now: datetime) -> int:
+    """How often it fired within the window of flapping; asked only where it could matter."""
+    closed = held is not None and held.alert.state in (AlertState.OK, AlertState.PENDING)
+    if held is None or not closed or not 0 < policy.flap_count <= held.alert.episode + 1:
+        return 0
+    since = now - timedelta(seconds=policy.flap_window_seconds)
+    return store.fired_between(connection, held.alert.fingerprint, since, now)
 
 
 def _subject(observation: Observation, held: StoredAlert | None) -> Subject:
@@ -90,9 +148,9 @@ def _subject(observation: Observation, held: StoredAlert | None) -> Subject:
     return replace(observation.subject, severity=held.severity.value)
 
 
-def _inhibitor(observation: Observation, stored: Mapping[str, StoredAlert]) -> str | None:
+def _inhibitor(inhibitors: Iterable[str], stored: Mapping[str, StoredAlert]) -> str | None:
     """The first alert that says it too: open, and people were told of it."""
-    for fingerprint in observation.inhibitors:
+    for fingerprint in inhibitors:
         held = stored.get(fingerprint)
         if held and held.alert.state in (AlertState.FIRING, AlertState.RECOVERING) and held.alert.sequence:
             return fingerprint
@@ -129,35 +187,3 @@ def _next(held: StoredAlert, decision: AlertDecision, observation: Observation) 
         severity=observation.severity,
         particulars=to_json(particulars_of(observation)),
     )
-
-
-def _queue(
-    connection: Connection,
-    observation: Observation,
-    decision: AlertDecision,
-    before: Alert,
-    held: StoredAlert,
-    settings: Settings,
-    now: datetime,
-) -> int:
-    queued = 0
-    for step in decision.transitions:
-        store.add_transition(connection, observation.fingerprint, step)
-        if not step.announce:
-            continue
-        title = held.title or clean_line(observation.title)
-        last_bad = particulars_from_json(held.particulars) if held.particulars else None
-        message = compose(observation, step, before, decision.next, title, held.severity, last_bad)
-        message = replace(message, next_step=spelled(message.next_step, settings))
-        for channel in routes(message, settings):
-            queued += outbox.enqueue(
-                connection,
-                channel,
-                observation.fingerprint,
-                step.episode,
-                step.kind,
-                step.sequence,
-                to_json(message),
-                now,
-            )
-    return queued

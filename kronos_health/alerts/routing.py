@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from kronos_health.domain.alerts import Message
+from kronos_health.domain.alerts import Message, TransitionKind
 from kronos_health.settings.models import Settings
 
 
 def routes(message: Message, settings: Settings) -> tuple[str, ...]:
     """The channels for ``message``, each once. Without token and webhook the console holds every message."""
-    usable = [name if is_set_up(name, settings) else "console" for name in settings.alerts.channels]
+    names = settings.alerts.channels
+    if message.transition is TransitionKind.ESCALATED and settings.alerts.escalate_channel:
+        names = (settings.alerts.escalate_channel,)
+    usable = [name if is_set_up(name, settings) else "console" for name in names]
     return tuple(dict.fromkeys(usable or ["console"]))
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from kronos_health.alerts import acts
+from kronos_health.alerts.policy_step import OPEN
 from kronos_health.alerts.text import clean_line, moment, shorten
 from kronos_health.checks.context import CheckError, Context
 from kronos_health.domain.alerts import Alert, AlertDecision, AlertState
@@ -93,7 +94,7 @@ def _open(connection: Connection, fingerprint: str, episode: int | None) -> Stor
         raise CheckError(
             f"that was episode {episode} of {fingerprint}; by now there was an episode {held.alert.episode}."
         )
-    if held.alert.state not in acts.OPEN:
+    if held.alert.state not in OPEN:
         over = f" It ended at {moment(held.alert.resolved_at)}." if held.alert.resolved_at else ""
         raise CheckError(f"the alert {fingerprint} is not open ({_word(held.alert.state)}).{over} Nothing was done.")
     return held
@@ -161,6 +162,7 @@ def expire_silence(context: Context, silence_id: str, who: str, via: Via, *, at:
         if found.ends_at <= now:
             return Acted(False, f"The silence {found.id} has ended already, at {moment(found.ends_at)}.", silence=found)
         store.end(connection, found.id, now)
+        alert_store.make_due(connection, found.id, now)
         detail = _written(found.matchers)
         store.note(connection, ActionKind.EXPIRE_SILENCE, who, via, now, silence_id=found.id, detail=detail)
     return Acted(True, f"The silence {found.id} is over: {detail}.", silence=replace(found, ends_at=now))

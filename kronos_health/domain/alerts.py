@@ -62,6 +62,10 @@ class TransitionKind(StrEnum):
     RELAPSED = "relapsed"
     RESOLVED = "resolved"
     NOTICE = "notice"  # a one-off event without a life cycle (new release, digest)
+    WORSENED = "worsened"  # more severe than what was said: whoever had acknowledged it had something else in mind
+    FLAPPING = "flapping"  # fired, as so often lately: said once, then nothing until it is stable
+    STEADIED = "steadied"  # flapping no more, and bad
+    ESCALATED = "escalated"  # nobody acknowledged it in time: said on a second channel
     ACKNOWLEDGED = "acknowledged"  # a person took it on: no reminder until it is over or gets worse
     UNACKNOWLEDGED = "unacknowledged"
 
@@ -124,6 +128,7 @@ class Particulars:
     excerpt: str | None = None
     excerpt_cut: int = 0
     evidence: tuple[str, ...] = ()
+    inhibitors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +136,30 @@ class AlertPolicy:
     """How observations of one kind become messages. Durations in seconds."""
 
     for_seconds: float = 0.0
+    n_of_m: tuple[int, int] | None = None  # fires once n of the last m looks were bad; takes the place of for_seconds
     keep_firing_seconds: float = 0.0
     positives_to_recover: int = 0  # > 0: recovers only after so many signs of health since the last hit
     remind_seconds: float | None = 86_400.0
     update_seconds: float | None = 3_600.0  # how often "seen N more times" may be said while firing; None: never
     one_off: bool = False  # a notice: sent once per key, no recovery
+    flap_count: int = 0  # firing so often within the window is flapping; 0: never
+    flap_window_seconds: float = 21_600.0
+    flap_stable_seconds: float = 7_200.0  # flapping is over after so long without a change
+    escalate_seconds: float | None = None  # unacknowledged for so long, it is said on the second channel; None: never
+    escalate_severity: Severity = Severity.CRITICAL  # from this on
 
 
 @dataclass(frozen=True, slots=True)
 class Overlays:
     """What lies over an alert's state at one look and changes what is sent, never what is recorded.
 
-    ``inhibited_by`` is the fingerprint of an open alert that says it too; ``silence`` is one a person asked for.
+    ``inhibited_by`` is the fingerprint of an open alert that says it too; ``silence`` is one a person asked for;
+    ``fired_recently`` is how often it fired within the policy's window of flapping, before this look.
     """
 
     inhibited_by: str | None = None
     silence: Silence | None = None
+    fired_recently: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +185,14 @@ class Alert:
     last_observation: str | None = None  # identity of the last dated observation: seeing it again adds nothing
     acknowledged_at: datetime | None = None  # within the episode, by ``acknowledged_by``
     acknowledged_by: str | None = None
+    seen: ObservationState | None = None  # by the last look
+    looks: str = ""  # of the last looks, oldest first: b is bad, g is good; kept where the policy counts N of M
+    told_at: datetime | None = None  # when people were first told of the episode, or that it got worse
+    told_severity: Severity | None = None  # how severe it was then
+    escalated_at: datetime | None = None
+    flapping_since: datetime | None = None
+    changed_at: datetime | None = None  # when it last fired, relapsed or began to recover
+    due_at: datetime | None = None  # when there may be something to say without a new look
     silenced_by: str | None = None  # id of the silence that keeps it quiet; said when that is over and it is still bad
 
 

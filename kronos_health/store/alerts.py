@@ -10,15 +10,16 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, insert, select, update
+from sqlalchemy import Connection, Row, Table, distinct, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kronos_health.domain.alerts import Alert, AlertKind, AlertState, Transition, TransitionKind
+from kronos_health.domain.alerts import Alert, AlertKind, AlertState, ObservationState, Transition, TransitionKind
 from kronos_health.domain.logs import Severity
 from kronos_health.store.errors import StoreError
 from kronos_health.store.tables.alerts import alert, alert_transition, channel, heartbeat
 from kronos_health.store.types import new_id
 
+_SPEAKING = (AlertState.FIRING.value, AlertState.RECOVERING.value)
 _ALERT_FIELDS = tuple(field.name for field in fields(Alert))
 
 
@@ -147,14 +148,50 @@ def open_alerts(
     return tuple(_stored(row) for row in rows)
 
 
+def due_alerts(connection: Connection, now: datetime, limit: int) -> tuple[StoredAlert, ...]:
+    """Alerts that may have something to say by now, though nobody looks; those due first come first.
+
+    One that was last said in the future is due as well: the clock was set back since, and its times mean nothing.
+    """
+    set_back = select(alert).where(alert.c.state.in_(_SPEAKING), alert.c.last_message_at > now)
+    due = select(alert).where(alert.c.due_at.is_not(None), alert.c.due_at <= now).order_by(alert.c.due_at).limit(limit)
+    rows = [*connection.execute(due), *connection.execute(set_back)]
+    return tuple({row.fingerprint: _stored(row) for row in rows}.values())
+
+
+def make_due(connection: Connection, silence_id: str, now: datetime) -> None:
+    """What the silence kept quiet may speak now."""
+    connection.execute(update(alert).where(alert.c.silenced_by == silence_id).values(due_at=now))
+
+
+def fired_between(connection: Connection, fingerprint: str, since: datetime, until: datetime) -> int:
+    """How often an alert fired, said or not, from ``since`` to ``until``."""
+    steps = alert_transition
+    fired = [TransitionKind.FIRED.value, TransitionKind.FLAPPING.value]  # the latter may follow an unsaid FIRED
+    count = select(func.count(distinct(steps.c.episode))).where(
+        steps.c.fingerprint == fingerprint, steps.c.at >= since, steps.c.at <= until, steps.c.kind.in_(fired)
+    )
+    return connection.execute(count).scalar_one()
+
+
 def _values(stored: Alert) -> dict[str, Any]:
     values = {name: getattr(stored, name) for name in _ALERT_FIELDS}
-    return values | {"kind": stored.kind.value, "state": stored.state.value}
+    return values | {
+        "kind": stored.kind.value,
+        "state": stored.state.value,
+        "seen": stored.seen and stored.seen.value,
+        "told_severity": stored.told_severity and stored.told_severity.value,
+    }
 
 
 def _stored(row: Row[Any]) -> StoredAlert:
     values = {name: getattr(row, name) for name in _ALERT_FIELDS}
-    values |= {"kind": AlertKind(row.kind), "state": AlertState(row.state)}
+    values |= {
+        "kind": AlertKind(row.kind),
+        "state": AlertState(row.state),
+        "seen": ObservationState(row.seen) if row.seen else None,
+        "told_severity": Severity(row.told_severity) if row.told_severity else None,
+    }
     return StoredAlert(Alert(**values), row.title, Severity(row.severity), row.version, row.particulars)
 
 

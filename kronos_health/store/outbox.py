@@ -201,6 +201,17 @@ def _episode(row: OutboxRow) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def told_in(connection: Connection, fingerprint: str, episode: int) -> tuple[str, ...]:
+    """The channels that messages of the episode were queued for, by name."""
+    rows = connection.execute(
+        select(outbox.c.channel)
+        .where(outbox.c.fingerprint == fingerprint, outbox.c.episode == episode)
+        .distinct()
+        .order_by(outbox.c.channel)
+    )
+    return tuple(rows.scalars())
+
+
 def last_address(connection: Connection, channel: str) -> str | None:
     """Where the newest delivered message of ``channel`` went, in the channel's own terms."""
     return connection.execute(

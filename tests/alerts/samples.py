@@ -10,13 +10,13 @@ from sqlalchemy import create_engine
 
 from kronos_health.alerts.condition import of_channel
 from kronos_health.alerts.messages import from_json
-from kronos_health.alerts.recording import record
+from kronos_health.alerts.recording import record, record_due
 from kronos_health.checks.observations import checker, figures, logs, predictions, probes, revisit, trials, upstream
 from kronos_health.checks.observations.logs import NewFindings
 from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
 from kronos_health.domain.alerts import AlertKind, Fact, Message, Observation, ObservationState, TransitionKind
 from kronos_health.domain.figures import Figure, FigureLabel, FigureSeries, FigureVerdict
-from kronos_health.domain.logs import Gap
+from kronos_health.domain.logs import Gap, Severity
 from kronos_health.domain.probes import (
     CacheState,
     Counters,
@@ -83,7 +83,8 @@ WATCHED = {
     for one in load_catalogue().signatures
     if one.name in RECORDS
 }  # fmt: skip
-Story = list[tuple[float, Observation]]  # hours since the start, and what was seen then
+# Hours since the start, and what was seen then; None: nobody looked, and what is due is said.
+Story = list[tuple[float, Observation | None]]
 
 
 def found(signature: str, count: int, at: datetime | None = START) -> NewFindings:
@@ -312,21 +313,41 @@ STORIES: dict[str, Story] = {
     "checker_unhealthy.channel": [
         (0, of_channel("slack", ObservationState.BAD, "invalid_auth. Put a new token into slack.token."))
     ],
+    "log_errors.worse": [
+        (0, seen("recompile_limit", found("recompile_limit", 3))),
+        (1, replace(seen("recompile_limit", found("recompile_limit", 900, None)), severity=Severity.CRITICAL)),
+    ],
+    "settings_drift.flapping": [
+        *((hours / 2, DRIFT if hours % 2 == 0 else drift()) for hours in range(7)),
+        (4, drift()),
+        (4.5, DRIFT),
+        (6.5, DRIFT),
+        (7, drift()),
+    ],
+    "settings_drift.calm": [
+        *((hours / 2, DRIFT if hours % 2 == 0 else drift()) for hours in range(7)),
+        (4, drift()),
+        (6, drift()),
+    ],
+    "graph_reuse.unacknowledged": [(0, seen("graph_reuse", found("graph_reuse", 42))), (0.6, None)],
     "digest": [(0, checker.of_week(START, [decision(Mode.EAGER).sentence], _WEEK, 1, ["0199-decision"]))],
 }  # fmt: skip
 
 OBSERVATIONS: dict[AlertKind, Observation] = {
-    kind: STORIES[kind.value][0][1] for kind in AlertKind
-}  # fmt: skip
+    kind: one for kind in AlertKind if (one := STORIES[kind.value][0][1]) is not None
+}
+_ESCALATING = Settings.model_validate({"alerts": {"escalate_channel": "console"}})
+_SETTINGS = {"graph_reuse.unacknowledged": _ESCALATING}
 
 
-def told(story: Story) -> Iterator[Message]:
+def told(story: Story, settings: Settings = Settings()) -> Iterator[Message]:  # noqa: B008 - frozen
     """Every message of a story, in order: what the outbox holds after the real recording of it."""
     engine = create_engine("sqlite://")
     METADATA.create_all(engine)
     with engine.begin() as connection:
         for hours, observation in story:
-            record(connection, [observation], Settings(), START + timedelta(hours=hours))
+            now = START + timedelta(hours=hours)
+            record(connection, [observation], settings, now) if observation else record_due(connection, settings, now)
         rows = sorted(outbox.recent(connection, 1_000), key=lambda row: (row.episode, row.sequence))
     engine.dispose()
     yield from (from_json(row.message) for row in rows)
@@ -334,7 +355,11 @@ def told(story: Story) -> Iterator[Message]:
 
 def every_message() -> dict[str, Message]:
     """All messages by the name of their golden file."""
-    return {f"{name}.{one.transition.value}": one for name, story in STORIES.items() for one in told(story)}
+    return {
+        f"{name}.{one.transition.value}": one
+        for name, story in STORIES.items()
+        for one in told(story, _SETTINGS.get(name, Settings()))
+    }
 
 
 def message(

@@ -73,7 +73,12 @@ def it_has_every_step_of_every_kind() -> None:
         TransitionKind.UPDATED,
         TransitionKind.REMINDED,
         TransitionKind.RESOLVED,
+        TransitionKind.ESCALATED,
     }
+    everywhere = set().union(*said.values())
+    unsaid = {TransitionKind.STARTED_PENDING, TransitionKind.CLEARED_PENDING, TransitionKind.STARTED_RECOVERING}
+    unsaid |= {TransitionKind.RELAPSED, TransitionKind.ACKNOWLEDGED, TransitionKind.UNACKNOWLEDGED}
+    assert everywhere == set(TransitionKind) - unsaid
 
 
 def it_keeps_no_golden_file_that_nothing_makes() -> None:

@@ -268,5 +268,5 @@ def it_has_a_policy_for_every_kind() -> None:
         AlertKind.DIGEST,
     }
     assert policies[AlertKind.GRAPH_REUSE] == AlertPolicy(
-        positives_to_recover=20, remind_seconds=7200, update_seconds=1800
+        positives_to_recover=20, remind_seconds=7200, update_seconds=1800, flap_count=4
     )

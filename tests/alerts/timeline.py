@@ -1,4 +1,4 @@
-"""A story told minute by minute to the pure policy, and what it said."""
+"""A story told minute by minute to the pure policy, and what it said; :mod:`tests.alerts.scenario` tells whole ones."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def uncommented(text: str) -> list[str]:
 
 def documented(text: str) -> list[str]:
     content = tomllib.loads("\n".join(uncommented(text)))
-    free = {"production.expected", "production.forbidden", "logs.patterns", "targets.kronos.options"}
+    free = {"production.expected", "production.forbidden", "logs.patterns", "targets.kronos.options", "alerts.kinds"}
     return list(flat(content, "", free))
 
 

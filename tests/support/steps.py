@@ -35,7 +35,10 @@ def _parse(words: list[str]) -> str | None:
     command = typer.main.get_command(app)
     context = command.make_context(PROGRAM, list(words))
     while isinstance(command, TyperGroup):
-        _name, found, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        left = [*context._protected_args, *context.args]
+        if not left and command.invoke_without_command:
+            return None
+        _name, found, words = command.resolve_command(context, left)
         assert found is not None
         command = found
         context = command.make_context(command.name, list(words), parent=context)

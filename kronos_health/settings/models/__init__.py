@@ -10,13 +10,14 @@ from kronos_health.settings.models.keeping import Database, Retention
 from kronos_health.settings.models.probing import Evaluation, Probe
 from kronos_health.settings.models.section import Section
 from kronos_health.settings.models.targets import LOADERS, TOTO, Candidates, Target, TargetCriteria
-from kronos_health.settings.models.telling import Alerts, Heartbeat, Slack
+from kronos_health.settings.models.telling import AlertKindPolicy, Alerts, Heartbeat, Slack
 from kronos_health.settings.models.watched import Bounds, Logs, Production, Source, Upstream
 from kronos_health.settings.models.whole import Settings
 
 __all__ = [
     "LOADERS",
     "TOTO",
+    "AlertKindPolicy",
     "Alerts",
     "Blackout",
     "Bounds",

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from kronos_health.settings.models.section import Count, Positive, Section
+
+Channel = Literal["console", "slack", "slack_webhook"]
+Severity = Literal["info", "warning", "critical"]
+Kind = Literal[
+    "graph_reuse", "compiled_broken", "criterion_met", "all_criteria_met", "torch_release", "kronos_updated",
+    "candidate_tried", "settings_drift", "predictions_out_of_bounds", "no_predictions", "log_errors", "log_gap",
+    "log_history", "figure_regression", "figure_improved", "checker_unhealthy", "digest",
+]  # fmt: skip
+_N_OF_M = re.compile(r"(\d{1,2}) of (\d{1,2})")
+
+
+class AlertKindPolicy(Section):
+    """How alerts of one kind behave; what is not set stays as this kind has it."""
+
+    for_minutes: Annotated[float, Field(ge=0)] | None = Field(None, description="fires when bad for so long")
+    bad_looks: str | None = Field(None, description='fires when so many of the last looks were bad, e.g. "2 of 3"')
+    keep_firing_minutes: Annotated[float, Field(ge=0)] | None = Field(None, description="is over when good for so long")
+    remind_hours: Positive | None = None
+
+    @field_validator("bad_looks")
+    @classmethod
+    def _is_n_of_m(cls, value: str | None) -> str | None:
+        match = _N_OF_M.fullmatch(value) if value is not None else None
+        if value is not None and (match is None or not 1 <= int(match[1]) <= int(match[2]) <= 64):
+            raise ValueError('must read like "2 of 3", at most 64 looks')
+        return value
+
+    @property
+    def n_of_m(self) -> tuple[int, int] | None:
+        """``bad_looks`` as numbers."""
+        match = _N_OF_M.fullmatch(self.bad_looks or "")
+        return (int(match[1]), int(match[2])) if match else None
 
 
 class Alerts(Section):
     """Who is told, and how often."""
 
-    channels: tuple[Literal["console", "slack", "slack_webhook"], ...] = ("console",)
-    fallback: Literal["console", "slack", "slack_webhook"] = Field(
-        "console", description="second route when a channel is refused"
-    )
+    channels: tuple[Channel, ...] = ("console",)
+    fallback: Channel = Field("console", description="second route when a channel is refused")
     remind_hours: Positive = 24.0
     silent_hours: Positive = Field(
         96.0,
@@ -23,6 +54,17 @@ class Alerts(Section):
         "four days outlast a weekend with a holiday",
     )
     update_minutes: Positive = 60.0
+    escalate_channel: Literal["", "console", "slack", "slack_webhook"] = Field(
+        "", description="second channel for what nobody acknowledges; empty: never"
+    )
+    escalate_minutes: Positive = Field(30.0, description="how long somebody may take to acknowledge it")
+    escalate_severity: Severity = Field("critical", description="from this severity on")
+    flap_count: Annotated[int, Field(ge=0)] = Field(4, description="firing so often within flap_hours; 0: never")
+    flap_hours: Positive = 6.0
+    flap_stable_hours: Positive = Field(2.0, description="flapping is over after so long without a change")
+    kinds: dict[Kind, AlertKindPolicy] = Field(
+        default_factory=dict, description="[alerts.kinds.KIND]: patience with one kind of alert"
+    )
     graph_reuse_recover_predictions: Count = Field(20, description="completed predictions after the last hit")
     lease_seconds: Positive = 60.0
     batch: Count = 50
