@@ -276,11 +276,14 @@ class Rotation(RuleBasedStateMachine):
 
     def covers(self, gap: Gap, written: Written, start: int) -> bool:
         """Whether ``gap`` says that the event that begins at ``start`` may be lost."""
-        if not written.seen:  # the file before it vanished with it, its end unknown
-            return gap.end_offset is None
         generation = self.watched.memory.generations[gap.generation]
         ends = gap.end_offset is None or gap.end_offset > start
-        return ends and self.is_of(generation, written)
+        if written.seen:
+            return ends and self.is_of(generation, written)
+        # No scan knew it, and the file before it vanished with it, its end unknown; or one knew it and read nothing.
+        return gap.end_offset is None or (
+            ends and [item for item in self.all if self.is_of(generation, item)] == [written]
+        )
 
     @staticmethod
     def is_of(generation: Generation, written: Written) -> bool:
