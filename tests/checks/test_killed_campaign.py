@@ -147,6 +147,7 @@ REAL = """
 [probe]
 device = "cpu"
 predictions = 2
+rehearsal_iterations = 2
 evaluation = {lookback = 32, max_context = 32, sample_count = 1}
 [targets.kronos]
 size = "tiny"
@@ -155,20 +156,27 @@ size = "tiny"
 
 @pytest.mark.slow
 def it_measures_each_iteration_of_the_real_worker_once(commands: Commands, rows: Rows, tmp_path: Path) -> None:
-    """Eager, and compiled as a rehearsal: real models, real graphs."""
+    """Eager, compiled, and compiled as a rehearsal: real models, real graphs."""
     (tmp_path / "kronos_health.toml").write_text(REAL)
     chance, hit = random.Random(7), 0
-    order = ("rehearse", "-n", "2", "-v", "compiled", "-v", "compiled_static_rope_mark_step")
-    for _kill in range(4):
+    order = ("probe", "-n", "2", "-v", "eager", "-v", "compiled")
+    for _kill in range(6):
         begun = rows("SELECT count(*) AS n FROM campaign_probe")[0]["n"]
         hit += killed_while_measuring(commands.start(*(("probe", "--resume") if begun else order)), chance)
     last = commands.start("probe", "--resume")
-    told, _ = last.communicate(timeout=600)
+    told, _ = last.communicate(timeout=900)
     assert last.returncode in DONE or b"no unfinished campaign" in told, told
     assert hit
-    found = rows('SELECT p.variant, i."index", i.outcome FROM iteration i JOIN probe p ON p.id = i.probe_id')
-    by_place = {(row["variant"], row["index"]): row["outcome"] for row in found}
-    assert len(by_place) == len(found) == 4
-    assert {by_place["compiled", index] for index in range(2)} == {"graph_reuse"}
-    assert {by_place["compiled_static_rope_mark_step", index] for index in range(2)} == {"passed"}
+    found = rows('SELECT p.variant, p.kind, i."index", i.outcome FROM iteration i JOIN probe p ON p.id = i.probe_id')
+    by_place = {(row["kind"], row["variant"], row["index"]): row["outcome"] for row in found}
+    assert len(by_place) == len(found)
+    assert by_place == {
+        (kind, variant, index): outcome
+        for kind, variant, outcome in (
+            ("measured", "eager", "passed"),
+            ("measured", "compiled", "passed"),
+            ("rehearsed", "compiled", "graph_reuse"),
+        )
+        for index in range(2)
+    }
     assert rows("SELECT count(*) AS n FROM campaign WHERE finished_at IS NOT NULL") == [{"n": 1}]

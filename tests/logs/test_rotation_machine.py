@@ -22,7 +22,14 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from kronos_health.domain.logs import Gap, Generation
 from kronos_health.logs.generation import sha256
@@ -295,17 +302,35 @@ class Rotation(RuleBasedStateMachine):
         )
 
 
-FAST = settings(
+class Counted(Rotation):
+    """Counts its steps, over all examples."""
+
+    steps = 0
+
+    def check_invariants(self, *arguments: object, **options: object) -> None:
+        Counted.steps += 1
+        super().check_invariants(*arguments, **options)
+
+
+MACHINE = settings(
     max_examples=100, stateful_step_count=40, deadline=None, print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )  # fmt: skip
 
 
-class DescribeRotation(Rotation.TestCase):
-    settings = FAST
+def run_until(steps: int) -> None:
+    """Run the machine until it has taken so many steps."""
+    Counted.steps = 0
+    while Counted.steps < steps:
+        run_state_machine_as_test(Counted, settings=MACHINE)
+
+
+@pytest.mark.timeout(900)
+def it_loses_doubles_and_tears_nothing_in_ten_thousand_steps() -> None:
+    run_until(10_000)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-class DescribeRotationAtLength(Rotation.TestCase):
-    settings = settings(FAST, max_examples=3000)
+def it_loses_doubles_and_tears_nothing_in_a_hundred_thousand_steps() -> None:
+    run_until(100_000)
