@@ -96,6 +96,7 @@ _POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
     AlertKind.PREDICTIONS_OUT_OF_BOUNDS: _wavering,
     AlertKind.NO_PREDICTIONS: _standing,
     AlertKind.LOG_ERRORS: _recurring,
+    AlertKind.NEW_ERROR: _notice,
     AlertKind.LOG_GAP: _notice,
     AlertKind.LOG_HISTORY: _notice,
     AlertKind.FIGURE_REGRESSION: _slow,

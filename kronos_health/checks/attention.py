@@ -15,7 +15,7 @@ FAILED = "prediction_failed"
 _INFERENCE = "kronos_inference_ms"
 _ABOUT_A_LOG = frozenset({
     AlertKind.GRAPH_REUSE, AlertKind.LOG_ERRORS, AlertKind.LOG_GAP, AlertKind.LOG_HISTORY,
-    AlertKind.NO_PREDICTIONS, AlertKind.PREDICTIONS_OUT_OF_BOUNDS,
+    AlertKind.NEW_ERROR, AlertKind.NO_PREDICTIONS, AlertKind.PREDICTIONS_OUT_OF_BOUNDS,
 })  # fmt: skip
 
 

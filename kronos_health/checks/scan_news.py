@@ -9,8 +9,9 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from kronos_health.checks.context import Context
+from kronos_health.checks.observations import errors, predictions
 from kronos_health.checks.observations import logs as observations
-from kronos_health.checks.observations import predictions
+from kronos_health.checks.observations.errors import NewKind
 from kronos_health.checks.observations.logs import COMPLETED, FAILED, NewFindings
 from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
 from kronos_health.domain.alerts import Observation
@@ -56,6 +57,8 @@ def observe(
         readable=readable,
         scan_id=scan_id,
     )
+    new = [NewKind(stored.id, stored.kind) for stored in store.new_errors(connection, scan_id)]
+    seen += errors.of_new_errors(result.source, new, scan_id)
     seen += [observations.of_gap(result.source, gap, store.gap_id(connection, gap)) for gap in result.gaps]
     return seen
 

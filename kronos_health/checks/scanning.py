@@ -50,7 +50,7 @@ def scan(context: Context, source_name: str) -> ScanSummary:
     the next scan then begins where this one did.
     """
     require_known("source", source_name, context.settings.sources)
-    source, catalogue = context.settings.sources[source_name], _catalogue(context.settings)
+    source, catalogue = context.settings.sources[source_name], catalogue_of(context.settings)
     with pulse(context, "scan", source_name) as state:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -69,7 +69,7 @@ def scan_single_file(path: Path, settings: Settings | None = None) -> FileReport
     try:
         if settings is None:
             return read_file(path)
-        return read_file(path, logs=settings.logs, catalogue=_catalogue(settings))
+        return read_file(path, logs=settings.logs, catalogue=catalogue_of(settings))
     except LogProblem as problem:
         raise CheckError(str(problem)) from problem
 
@@ -81,7 +81,8 @@ def is_serious(report: FileReport, catalogue: Catalogue | None = None) -> bool:
     return any(signature is None or signature.severity is not Severity.INFO for signature in found)
 
 
-def _catalogue(settings: Settings) -> Catalogue:
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The catalogue in force. Raises :class:`CheckError` where it is wrong."""
     try:
         return load_catalogue(settings.logs.catalogue, settings.logs.patterns)
     except CatalogueError as error:

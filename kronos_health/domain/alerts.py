@@ -25,6 +25,7 @@ class AlertKind(StrEnum):
     PREDICTIONS_OUT_OF_BOUNDS = "predictions_out_of_bounds"
     NO_PREDICTIONS = "no_predictions"
     LOG_ERRORS = "log_errors"  # recompile limit, skipped graphs, CUDA errors and other signatures of the catalogue
+    NEW_ERROR = "new_error"  # a kind of error that no signature knows, told once
     LOG_GAP = "log_gap"
     LOG_HISTORY = "log_history"  # the one digest of a first run
     FIGURE_REGRESSION = "figure_regression"  # latency, memory or compile time of a passing variant got worse

@@ -89,6 +89,24 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorKind:
+    """Records of level ERROR or above that no signature knows, of one fingerprint.
+
+    ``message`` is what they say, with what varies named by its kind; ``record`` the first one's text, secrets masked.
+    """
+
+    fingerprint: str
+    fingerprint_version: int
+    raised: str | None  # type of the exception
+    message: str
+    record: str
+    line: int  # of the first one, within its generation
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """Bytes of a generation that vanished unread; ``end_offset`` is ``None`` where the size was not known."""
 
@@ -165,6 +183,7 @@ class ScanResult:
     completed_since_reuse: int = 0  # predictions completed after this scan's last graph_reuse; all where there is none
     host: str = ""  # the machine it was read on
     windows: tuple[SampleWindow, ...] = ()
+    errors: tuple[ErrorKind, ...] = ()
     notes: tuple[str, ...] = ()  # read all the same, but worth a line: bytes of another encoding, records over the cap
 
     @property

@@ -16,7 +16,15 @@ FIELDS = ("alert", "kind", "key", "severity", "source", "target")
 _WRITTEN = re.compile(r"\s*([a-z]+)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
 _LONGEST = 300
 # What the beginning of a key names, by kind; a name may hold slashes itself, so every beginning is tried.
-_SOURCES = ("graph_reuse", "log_errors", "log_gap", "log_history", "no_predictions", "predictions_out_of_bounds")
+_SOURCES = (
+    "graph_reuse",
+    "log_errors",
+    "log_gap",
+    "log_history",
+    "new_error",
+    "no_predictions",
+    "predictions_out_of_bounds",
+)
 _TARGETS = ("compiled_broken", "criterion_met", "all_criteria_met", "candidate_tried", "figure_regression")
 _CHECKER = {"source": ("source/", "run/scan/"), "target": ("probe/",)}  # keys of ``checker_unhealthy``
 

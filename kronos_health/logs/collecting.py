@@ -6,19 +6,22 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kronos_health.domain.logs import Finding, Sample, Severity, Tally
+from kronos_health.domain.logs import ErrorKind, Finding, Sample, Severity, Tally
 from kronos_health.logs.fingerprint import VERSION, fingerprint
+from kronos_health.logs.levels import is_error
 from kronos_health.logs.masking import mask
 from kronos_health.logs.matcher import Match, Matcher
 from kronos_health.logs.reading import RawRecord
 from kronos_health.logs.text import RecordText
 from kronos_health.logs.times import Clock
+from kronos_health.logs.unknown import MORE_KINDS, UNKNOWN, kind_of, new_kind, seen_again
 from kronos_health.logs.windows import Windows
 
 REUSE = "graph_reuse"
 COMPLETED = "prediction_completed"
 _MARGIN = 4096  # text beside a cut is masked with the rest, so that no half of a secret shows
 _REASON_CHARS = 500
+_EXAMPLE_CHARS = 4000
 _SUBJECT_CHARS = 64
 _TallyKey = tuple[str, str, datetime]
 
@@ -30,6 +33,7 @@ class Kept:
     findings: list[Finding] = field(default_factory=list)
     samples: dict[tuple[str, str | None], deque[Sample]] = field(default_factory=dict)  # the newest of each
     windows: Windows = field(default_factory=Windows)  # all of them
+    errors: dict[str, ErrorKind] = field(default_factory=dict)  # by fingerprint
     tallies: dict[_TallyKey, Tally] = field(default_factory=dict)
     completed: int = 0  # predictions since the last graph reuse, or since the beginning
     reused: bool = False
@@ -44,6 +48,7 @@ class Collector:
     stored_chars: int
     per_fingerprint: int
     per_metric: int
+    error_kinds: int
     now: datetime
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -52,10 +57,11 @@ class Collector:
         text, within = decoded(record, self.encoding)
         matches = self.matcher.signatures(record.raw, text, within)
         samples = list(self.matcher.samples(record.raw, text, within))
-        if not matches and not samples:
+        unknown = not matches and self.matcher.errors and is_error(text.shown)
+        if not matches and not samples and not unknown:
             return 0
         seen_at = clock.time_of(text.shown, lambda: [head.decode(self.encoding, "replace") for head in record.before()])
-        rows = 0
+        rows = self._unknown(record, text, seen_at or self.now, kept) if unknown else 0
         for match in matches:
             if match.signature.severity is Severity.INFO:
                 rows += self._tally(match, seen_at or self.now, kept)
@@ -77,16 +83,24 @@ class Collector:
         newest.append(sample)
         return int(more)
 
+    def _unknown(self, record: RawRecord, text: RecordText, at: datetime, kept: Kept) -> int:
+        key, message = kind_of(text)
+        known = kept.errors.get(key)
+        if known is None:
+            shown = stored_text(text.shown, min(self.stored_chars, _EXAMPLE_CHARS))
+            if len(kept.errors) >= self.error_kinds:
+                key, message, shown = fingerprint(UNKNOWN, "", MORE_KINDS), MORE_KINDS, ""
+            known = kept.errors.get(key) or new_kind(key, mask(message), text, shown, record.line, at)
+        new = key not in kept.errors
+        kept.errors[key] = seen_again(known, at)
+        bucket = (UNKNOWN, key, at.replace(minute=0, second=0, microsecond=0))
+        return int(new) + _count(bucket, at, kept)
+
     def _tally(self, match: Match, at: datetime, kept: Kept) -> int:
         if match.signature.name == COMPLETED:
             kept.completed += 1
         subject = (match.subject or "")[:_SUBJECT_CHARS]
-        bucket = at.replace(second=0, microsecond=0)
-        key = (match.signature.name, subject, bucket)
-        known = kept.tallies.get(key)
-        tally = known or Tally(*key, 0, at, at)
-        kept.tallies[key] = Tally(*key, tally.count + 1, min(tally.first_at, at), max(tally.last_at, at))
-        return int(known is None)
+        return _count((match.signature.name, subject, at.replace(second=0, microsecond=0)), at, kept)
 
     def _finding(self, match: Match, record: RawRecord, text: RecordText, at: datetime | None, kept: Kept) -> None:
         name = match.signature.name
@@ -111,6 +125,14 @@ class Collector:
                 subject=match.subject[:_SUBJECT_CHARS] if match.subject else None,
             )
         )
+
+
+def _count(key: _TallyKey, at: datetime, kept: Kept) -> int:
+    """Count one more; returns whether that is a new row."""
+    known = kept.tallies.get(key)
+    tally = known or Tally(*key, 0, at, at)
+    kept.tallies[key] = Tally(*key, tally.count + 1, min(tally.first_at, at), max(tally.last_at, at))
+    return int(known is None)
 
 
 def decoded(record: RawRecord, encoding: str) -> tuple[RecordText, int | None]:

@@ -14,10 +14,10 @@ VERSION = 1
 
 _FRAME = re.compile(r'File \\?"(?P<path>[^"\\\n]+)\\?", line \d+, in (?P<function>[\w.<>]+)')
 _FOREIGN = re.compile(r"site-packages|dist-packages|/lib/python3|/lib64/python3|^<|(?:^|/)torch/")
-_RAISED = re.compile(
+RAISED = re.compile(
     r"^[ |]*(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Failed|Hit|Unsupported|Interrupt|Exit))\b:?", re.M
 )
-_VARIES = re.compile(
+VARIES = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?)"
     r"|(?P<id>\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b)"
     r"|(?P<hex>\b0x[0-9a-fA-F]+\b|\b(?=[0-9a-f]*\d)[0-9a-f]{12,64}\b)"
@@ -30,14 +30,14 @@ _MESSAGE_CHARS = 1000
 
 def fingerprint(signature: str, text: str, message: str) -> str:
     """32 hexadecimal digits for one event: ``text`` is the whole record, ``message`` what the signature matched."""
-    raised = _RAISED.findall(text)
+    raised = RAISED.findall(text)
     parts = (str(VERSION), signature, raised[-1].rsplit(".", 1)[-1] if raised else "", *_frames(text), general(message))
     return hashlib.sha256("\x1f".join(parts).encode(errors="replace")).hexdigest()[:32]
 
 
 def general(message: str) -> str:
     """``message`` with numbers, times, ids, addresses and folders replaced by what they are."""
-    return _VARIES.sub(_placeholder, message[:_MESSAGE_CHARS]).strip()
+    return VARIES.sub(_placeholder, message[:_MESSAGE_CHARS]).strip()
 
 
 def _placeholder(found: re.Match[str]) -> str:

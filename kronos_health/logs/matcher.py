@@ -11,6 +11,7 @@ import numpy as np
 
 from kronos_health.logs.catalogue import Catalogue
 from kronos_health.logs.entries import SamplePattern, Signature
+from kronos_health.logs.levels import NEEDLES
 from kronos_health.logs.lines import Positions
 from kronos_health.logs.text import RecordText
 
@@ -31,15 +32,19 @@ class Match:
 class Matcher:
     """A catalogue made ready for logs of one encoding.
 
-    ``exhaustive`` is set where a user's pattern has no fixed text: then every record goes through the second stage.
+    With ``errors``, records of level ERROR or above are hits as well. ``exhaustive`` is set where a user's pattern has
+    no fixed text: then every record goes through the second stage.
     """
 
-    def __init__(self, catalogue: Catalogue, encoding: str = "utf-8") -> None:
+    def __init__(self, catalogue: Catalogue, encoding: str = "utf-8", *, errors: bool = False) -> None:
         self._signatures = [(_needles(item, encoding), item) for item in catalogue.signatures]
         self._samples = [(_needles(item, encoding), item) for item in catalogue.samples]
         needles = [item for item, _ in self._signatures] + [item for item, _ in self._samples]
         self.exhaustive = any(item is None for item in needles)
-        self._searcher = None if self.exhaustive else _searcher(needle for item in needles for needle in item or ())
+        self.errors = errors
+        levels = [text.encode(encoding, errors="replace") for text in NEEDLES] if errors else []
+        texts = (needle for item in needles for needle in item or ())
+        self._searcher = None if self.exhaustive else _searcher((*texts, *levels))
 
     def hits(self, block: memoryview) -> Positions:
         """Positions in ``block`` (contiguous) where one of the fixed texts stands, ascending."""

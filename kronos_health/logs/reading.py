@@ -10,6 +10,7 @@ import numpy as np
 
 from kronos_health.logs.content import Content
 from kronos_health.logs.generation import LONGEST_TAIL, TAIL_LENGTH
+from kronos_health.logs.levels import glog_errors
 from kronos_health.logs.lines import Positions
 from kronos_health.logs.matcher import Matcher
 from kronos_health.logs.records import LOOKAHEAD, Caps, Split, split
@@ -125,7 +126,10 @@ class Reading:
             return np.arange(len(pieces.starts))
         hits = self.matcher.hits(data[: pieces.consumed + LOOKAHEAD])
         hits = hits[hits < pieces.consumed]
-        return np.unique(np.searchsorted(pieces.starts, hits, side="right") - 1)
+        found = np.searchsorted(pieces.starts, hits, side="right") - 1
+        if self.matcher.errors:
+            found = np.append(found, glog_errors(np.frombuffer(data, np.uint8), pieces.starts))
+        return np.unique(found)
 
     def _advance(self, data: memoryview, pieces: Split, progress: Progress) -> None:
         consumed = data[: pieces.consumed]

@@ -11,6 +11,7 @@ from pathlib import Path
 import uuid6
 
 from kronos_health.domain.logs import Gap, Generation, Sample, SampleWindow, ScanCounts, ScanResult, Tally
+from kronos_health.logs import unknown
 from kronos_health.logs.catalogue import Catalogue
 from kronos_health.logs.collecting import Collector, Kept
 from kronos_health.logs.errors import LogProblem, NoLog
@@ -133,7 +134,7 @@ def _begin(
 ) -> _Scan:
     check_encoding(source.encoding)
     zone = zone_named(source.timezone)
-    matcher = Matcher(catalogue, source.encoding)
+    matcher = Matcher(catalogue, source.encoding, errors=True)
     return _Scan(
         name=name,
         path=source.path,
@@ -151,6 +152,7 @@ def _begin(
             logs.stored_record_chars,
             logs.findings_per_fingerprint,
             logs.samples_per_metric,
+            logs.error_kinds,
             now,
         ),
         budget=Budget(logs.max_bytes, clocks.monotonic() + logs.max_seconds, logs.max_events, clocks.monotonic),
@@ -376,6 +378,7 @@ def _result(scan: _Scan, took: timedelta) -> ScanResult:
         previous={old.id: old.version for _, old in scan.changed if old is not None},
         findings=tuple((identifier, finding) for identifier, kept in scan.kept for finding in kept.findings),
         samples=tuple((identifier, sample) for identifier, kept in scan.kept for sample in _newest(kept)),
+        errors=unknown.merged(error for _, kept in scan.kept for error in kept.errors.values()),
         windows=_merged_windows(kept for _, kept in scan.kept),
         gaps=tuple(scan.gaps),
         counts=scan.counts,

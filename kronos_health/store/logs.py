@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, case, func, insert, select, update
 
 from kronos_health.domain.logs import Gap, Generation, ScanResult, Tally
 from kronos_health.store.errors import CursorMoved
+from kronos_health.store.log_errors import add_errors, new_errors
 from kronos_health.store.log_reads import (
     findings_of_scan,
     findings_since,
@@ -40,7 +41,7 @@ from kronos_health.store.types import dialect_insert, new_id
 
 __all__ = [
     "WatchedLog", "apply_scan", "findings_of_scan", "findings_since", "first_scanned", "gap_id", "gaps_since",
-    "known_generations", "last_scanned", "last_seen", "newest_samples", "source_states", "tally_since",
+    "known_generations", "last_scanned", "last_seen", "new_errors", "newest_samples", "source_states", "tally_since",
 ]  # fmt: skip
 
 # A finished generation whose file has not been seen for so long, while scans went on, is not looked for any more.
@@ -104,6 +105,7 @@ def apply_scan(connection: Connection, result: ScanResult, source: WatchedLog, n
     insert_samples(connection, source_id, scan_id, result, now)
     _insert_gaps(connection, scan_id, result.gaps, now)
     _add_tallies(connection, source_id, result.tallies)
+    add_errors(connection, source_id, scan_id, result.errors, now)
     if duplicates:
         connection.execute(update(log_scan).where(log_scan.c.id == scan_id).values(duplicates=duplicates))
     return scan_id

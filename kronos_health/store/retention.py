@@ -7,8 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import Column, Connection, Table, delete, select
 
+from kronos_health.store.log_errors import UNKNOWN
 from kronos_health.store.tables.alerts import heartbeat
-from kronos_health.store.tables.logs import finding, log_sample, log_scan, log_window
+from kronos_health.store.tables.logs import finding, log_error_kind, log_sample, log_scan, log_tally, log_window
 
 _BATCH = 5000  # rows per statement: a short lock each, however much has piled up
 
@@ -20,6 +21,7 @@ class Forgotten:
     findings: int = 0
     samples: int = 0
     windows: int = 0
+    errors: int = 0
     scans: int = 0
     heartbeats: int = 0
 
@@ -39,11 +41,13 @@ def forget(connection: Connection, before: Before) -> Forgotten:
 
     Call again while :func:`more` says so.
     """
+    connection.execute(delete(log_tally).where(log_tally.c.signature == UNKNOWN, log_tally.c.last_at < before.findings))
     referred = select(finding.c.scan_id).union(select(log_sample.c.scan_id))
     return Forgotten(
         findings=_delete(connection, finding, finding.c.found_at, before.findings),
         samples=_delete(connection, log_sample, log_sample.c.found_at, before.samples),
         windows=_delete(connection, log_window, log_window.c.hour_at, before.windows),
+        errors=_delete(connection, log_error_kind, log_error_kind.c.last_at, before.findings),
         scans=_delete(
             connection, log_scan, log_scan.c.finished_at, min(before.findings, before.samples),
             log_scan.c.id.not_in(referred),

@@ -11,12 +11,23 @@ from sqlalchemy import create_engine
 from kronos_health.alerts.condition import of_channel
 from kronos_health.alerts.messages import from_json
 from kronos_health.alerts.recording import record, record_due
-from kronos_health.checks.observations import checker, figures, logs, predictions, probes, revisit, trials, upstream
+from kronos_health.checks.observations import (
+    checker,
+    errors,
+    figures,
+    logs,
+    predictions,
+    probes,
+    revisit,
+    trials,
+    upstream,
+)
+from kronos_health.checks.observations.errors import NewKind
 from kronos_health.checks.observations.logs import NewFindings
 from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
 from kronos_health.domain.alerts import AlertKind, Fact, Message, Observation, ObservationState, TransitionKind
 from kronos_health.domain.figures import Figure, FigureLabel, FigureSeries, FigureVerdict
-from kronos_health.domain.logs import Gap, Severity
+from kronos_health.domain.logs import ErrorKind, Gap, Severity
 from kronos_health.domain.probes import (
     CacheState,
     Counters,
@@ -83,8 +94,28 @@ WATCHED = {
     for one in load_catalogue().signatures
     if one.name in RECORDS
 }  # fmt: skip
+UNKNOWN_RECORD = """\
+2026-11-23 11:58:40 UTC | trade_stock_e2e.py:order:412 ERROR | order 4711 refused for BTCUSD
+Traceback (most recent call last):
+  File "/srv/stock-prediction/src/orders.py", line 88, in send
+    reply = self.session.post(order)
+ConnectionError: HTTPSConnectionPool(host='api.exchange.test', port=443): Max retries exceeded"""
 # Hours since the start, and what was seen then; None: nobody looked, and what is due is said.
 Story = list[tuple[float, Observation | None]]
+
+
+def new_errors(number: int) -> Observation:
+    kinds = [
+        NewKind(
+            f"0199-kind-{index}",
+            ErrorKind(
+                f"{index:032x}", 1, "ConnectionError", "HTTPSConnectionPool(host=<quoted>)",
+                UNKNOWN_RECORD, 88, 3 - index % 3, START - timedelta(minutes=4), START,
+            ),
+        )
+        for index in range(number)
+    ]  # fmt: skip
+    return errors.of_new_errors(SOURCE, kinds, SCAN)[0]
 
 
 def found(signature: str, count: int, at: datetime | None = START) -> NewFindings:
@@ -272,6 +303,8 @@ STORIES: dict[str, Story] = {
         (5 + DAY, seen("recompile_limit")),
     ],
     "log_errors.prediction_failed": [(0, seen("prediction_failed", found("prediction_failed", 1)))],
+    "new_error": [(0, new_errors(1))],
+    "new_error.several": [(0, new_errors(12))],
     "log_gap": [
         (0, logs.of_gap(SOURCE, Gap("0198-generation", 48_211, 13_050_000, "trading.log.3 was removed."), "0199-gap"))
     ],

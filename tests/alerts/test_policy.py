@@ -262,6 +262,7 @@ def it_has_a_policy_for_every_kind() -> None:
         AlertKind.TORCH_RELEASE,
         AlertKind.KRONOS_UPDATED,
         AlertKind.CANDIDATE_TRIED,
+        AlertKind.NEW_ERROR,
         AlertKind.LOG_GAP,
         AlertKind.LOG_HISTORY,
         AlertKind.FIGURE_IMPROVED,

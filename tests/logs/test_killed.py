@@ -22,7 +22,16 @@ from kronos_health.logs.scanner import scan_source
 from kronos_health.settings.models import Logs, Source
 from kronos_health.store.database import open_engine, reading, writing
 from kronos_health.store.logs import apply_scan, known_generations
-from kronos_health.store.tables.logs import finding, gap, log_sample, log_scan, log_tally, log_window, log_window_bin
+from kronos_health.store.tables.logs import (
+    finding,
+    gap,
+    log_error_kind,
+    log_sample,
+    log_scan,
+    log_tally,
+    log_window,
+    log_window_bin,
+)
 from tests.logs.support import THEN, line, reuse
 
 # Processes that have everything imported already, so that the kill hits the scan and not its start.
@@ -60,6 +69,7 @@ class Program:
             self.events += 1
             at = THEN + timedelta(seconds=self.events)
             text += reuse(str(self.events), at) + line("Kronos prediction completed", at=at)
+            text += line(f"order {self.events} refused", "ERROR", at=at)
             text += line(f"ETHUSD MaxDiff 0.{self.events:06}", at=at)
         with self.path.open("ab", buffering=0) as file:
             file.write(text.encode())
@@ -95,8 +105,9 @@ def check_every_event_once(url: str, path: Path, program: Program) -> None:
         values = connection.execute(select(log_sample.c.value)).scalars().all()
         assert sorted(values) == [pytest.approx(number / 1e6) for number in range(1, program.events + 1)]
         assert connection.execute(select(func.sum(log_window.c.count))).scalar_one() == program.events
+        assert connection.execute(select(func.sum(log_error_kind.c.count))).scalar_one() == program.events
         assert connection.execute(select(func.sum(log_window_bin.c.count))).scalar_one() == program.events
-        assert connection.execute(select(func.sum(log_tally.c.count))).scalar_one() == program.events
+        assert connection.execute(select(func.sum(log_tally.c.count))).scalar_one() == 2 * program.events
         assert connection.execute(select(func.count()).select_from(gap)).scalar_one() == 0
         assert connection.execute(select(func.sum(log_scan.c.duplicates))).scalar_one() == 0
 

@@ -82,6 +82,9 @@ class Logs(Section):
     samples_per_metric: Count = Field(
         1000, description="newest numbers of each metric and symbol that a scan keeps one by one; all count by the hour"
     )
+    error_kinds: Count = Field(
+        200, description="kinds of unknown errors that a scan tells apart; the rest are one kind"
+    )
     max_events: Count = Field(200_000, description="rows of findings and samples of one scan; what is left is lag")
     idle_seconds: Annotated[float, Field(ge=0)] = Field(
         1.0, description="a log not written to for so long has ended its last record"

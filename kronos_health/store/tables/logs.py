@@ -202,6 +202,27 @@ log_tally = Table(
     comment="How often signatures of severity info were seen: too frequent to store each record.",
 )
 
+log_error_kind = Table(
+    "log_error_kind",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("source_id", Id, ForeignKey("log_source.id", ondelete="CASCADE"), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("fingerprint_version", Integer, nullable=False),
+    Column("raised", String(128), comment="type of the exception; null where there is none"),
+    Column("message", Text, nullable=False, comment="secrets masked, what varies named by its kind"),
+    Column("record", Text, nullable=False, comment="the first one, secrets masked"),
+    Column("line", BigInteger, nullable=False, comment="of the first one, within its file"),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("found_at", UtcDateTime, nullable=False),
+    Column("scan_id", Id, nullable=False, comment="the scan that saw it first; no key: scans are forgotten sooner"),
+    UniqueConstraint("source_id", "fingerprint"),
+    Index("ix_log_error_kind_scan_id", "scan_id"),
+    comment="Kinds of errors that no signature knows; counted by the hour in log_tally as unknown_error.",
+)
+
 gap = Table(
     "gap",
     METADATA,
