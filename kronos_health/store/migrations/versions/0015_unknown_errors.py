@@ -5,8 +5,8 @@ from alembic import op
 
 from kronos_health.store import types as store_types
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
