@@ -11,14 +11,17 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any, Protocol
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, TaskGroup, TriggerRule, task
+from airflow.sdk import DAG, Asset, AssetWatcher, CronTriggerTimetable, TaskGroup, TriggerRule, task
 
 from kronos_health.airflow_plugin import tasks
+from kronos_health.airflow_plugin.triggers import LogHits, followed, state_of
+from kronos_health.settings import Settings
 
 # An update of these is a wake-up, no message: whoever it wakes reads the database.
 PROBES = Asset("kronos_health_probes")
 FINDINGS = Asset("kronos_health_findings")
 UPSTREAM = Asset("kronos_health_upstream")
+LOG_HITS = "kronos_health_log_hits"
 
 TAG = "kronos-health"
 GPU_POOL = "gpu"
@@ -52,6 +55,15 @@ def cron(expression: str) -> CronTriggerTimetable:
     than a tenth of the period, which for a nightly DAG is two hours. A ``timedelta`` is obeyed.
     """
     return CronTriggerTimetable(expression, timezone="UTC", run_immediately=timedelta(milliseconds=1))
+
+
+def log_hits(settings: Settings) -> Asset:
+    """The asset that the triggerer updates when something critical shows up in a log that it follows."""
+    names = followed(settings)
+    if not settings.follow.enabled or not names:
+        return Asset(LOG_HITS)
+    watcher = AssetWatcher(name="kronos_health_follower", trigger=LogHits(list(names), state_of(settings)))
+    return Asset(LOG_HITS, watchers=[watcher])
 
 
 def by_queue(things: Mapping[str, Queued]) -> dict[str, tuple[str, ...]]:

@@ -139,6 +139,41 @@ def scan(source: str, dag_run: Any = None) -> Summary:
     return {"source": source, "scan_id": done.scan_id, "findings": found, "news": bool(done.serious or done.gaps)}
 
 
+def answer_hits(
+    sources: list[str],
+    hits: str,
+    dag_run: Any = None,
+    triggering_asset_events: Any = None,
+    asset_state_store: Any = None,
+) -> Summary:
+    """Scan the logs that the follower woke for, and send what follows, all in this one task: starts cost seconds.
+
+    ``hits`` names the asset that it updates. Events are wake-ups only, some of a burst are dropped: the tickets of its
+    last calls stand in the asset's state, where the ones answered are written beside them. A run by hand scans all
+    ``sources``. Skipped, which wakes nobody, when nothing new was found.
+    """
+    from airflow.sdk import Asset
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from kronos_health.airflow_plugin.triggers import Calls
+    from kronos_health.checks.following import answer
+
+    calls = Calls.read(asset_state_store, Asset(hits), triggering_asset_events)
+    names = calls.open(sources) if triggering_asset_events else tuple(sources)
+    if not names:
+        raise AirflowSkipException("an earlier run has answered already")
+    with opened(dag_run) as context:
+        done = answer(context, names)
+    for one in done.scans:
+        found = ", ".join(f"{name} ×{count}" for name, count in sorted(one.findings_by_signature.items()))
+        log.info("%s: %s", one.source, one.problem or found or "nothing of what was looked for")
+    log.info("%d messages sent, %d waiting", done.delivery.sent, done.delivery.waiting)
+    calls.answer(names)
+    if not done.news:
+        raise AirflowSkipException("nothing new: nobody is woken")
+    return {"sources": list(names), "sent": done.delivery.sent}
+
+
 def watch(dag_run: Any = None) -> Summary:
     """Look for new torch releases, Kronos revisions, drift of production's settings, and deployments."""
     from kronos_health.checks.watching import watch as watch_upstream

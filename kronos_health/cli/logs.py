@@ -1,4 +1,4 @@
-"""Commands that read logs: scan, verify, signatures."""
+"""Commands that read logs: scan, follow, verify."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from kronos_health.checks.context import CheckError
 from kronos_health.cli.common import context, load, out
+
+if TYPE_CHECKING:
+    from kronos_health.checks.following import Answer
 
 
 class Form(StrEnum):
@@ -23,6 +27,7 @@ class Form(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("scan")(scan_command)
+    app.command("follow")(follow_command)
     app.command("verify")(verify_command)
 
 
@@ -66,6 +71,50 @@ def _scan_sources(names: list[str]) -> None:
     summaries = [scan(opened, name) for name in names]
     out.print(scan_table(summaries))
     raise typer.Exit(2 if any(s.problem for s in summaries) else 1 if any(s.serious for s in summaries) else 0)
+
+
+def follow_command(
+    source: list[str] = typer.Option([], "--source", "-s", help="configured log, may be repeated; default: all"),
+    scan_every: float = typer.Option(
+        300.0, "--scan-every", min=0, help="seconds between scans of all of them as a net; 0: somebody else's business"
+    ),
+) -> None:
+    """Follow the logs until Ctrl-C or SIGTERM: what is critical is scanned at once, and what follows is sent.
+
+    For a host that Airflow does not reach, or without Airflow. Lines are told once, whoever else scans the same logs.
+    """
+    import signal
+    import threading
+
+    from kronos_health.checks.following import Loop, followed_here
+    from kronos_health.cli.tables import answer_lines
+
+    opened, stop = context(), threading.Event()
+    followed = followed_here(opened.settings, source)
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def end(_number: int, _frame: object) -> None:
+        stop.set()
+        for each, handler in usual.items():  # whoever asks again means at once
+            signal.signal(each, handler)
+
+    for number, handler in usual.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, end)
+
+    def say(line: str) -> None:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    for name, reason in followed.left_out.items():
+        say(f"{name} {reason}")
+
+    def tell(done: Answer) -> None:
+        for line in answer_lines(done):
+            say(line)
+
+    say(f"Following {', '.join(followed.names)}. Ctrl-C ends it.")
+    Loop(opened, followed.names, say, stop, scan_seconds=scan_every, on_answer=tell).run()
+    say("Ended; the next scan goes on where this one stopped.")
 
 
 def verify_command(

@@ -15,6 +15,7 @@ from kronos_health.history.words import age, counted, figure, quietly, stamp
 
 if TYPE_CHECKING:
     from kronos_health.checks.delivering import DeliverySummary
+    from kronos_health.checks.following import Answer
     from kronos_health.checks.watching import WatchSummary
     from kronos_health.history.facts import AlertFacts
     from kronos_health.probe.variants import Variant
@@ -74,6 +75,18 @@ def open_alerts_table(alerts: Iterable[AlertFacts], now: datetime) -> Table:
     if not table.row_count:
         table.add_row(*_padded("none", 7))
     return table
+
+
+def answer_lines(done: Answer) -> list[str]:
+    """What following brought that is worth a line: findings, what could not be read, messages."""
+    lines = [f"{one.source}: {one.problem}" for one in done.scans if one.problem]
+    for one in done.scans:
+        if one.findings_by_signature:
+            found = ", ".join(f"{name} ×{count:,}" for name, count in sorted(one.findings_by_signature.items()))
+            lines.append(f"{one.source}: {found}")
+    delivery = done.delivery
+    said = delivery.sent or delivery.dead or delivery.problems or delivery.disabled_channels
+    return lines + (delivery_lines(delivery) if said else [])
 
 
 def variants_list(variants: Iterable[Variant]) -> RenderableType:

@@ -149,7 +149,10 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class ScanCounts:
-    """How much a scan read. ``lag_bytes`` is what was there but left for the next run by the budget."""
+    """How much a scan read. ``lag_bytes`` is what was there but left for the next run by the budget.
+
+    ``open_bytes`` are those of live files whose last record had not ended yet.
+    """
 
     bytes: int = 0
     lines: int = 0
@@ -157,6 +160,7 @@ class ScanCounts:
     undecodable: int = 0
     truncated: int = 0
     lag_bytes: int = 0
+    open_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,7 @@ def _keep(
         undecodable=counts.undecodable + progress.undecodable,
         truncated=counts.truncated + progress.truncated,
         lag_bytes=counts.lag_bytes + (max(unread, 1) if progress.stopped else 0),
+        open_bytes=counts.open_bytes + (unread if torn and log.live else 0),
     )
 
 

@@ -23,8 +23,13 @@ def facts(dag: Any) -> dict[str, Any]:
         "start_date": str(dag.start_date) if dag.start_date else None,
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
-        "schedule": getattr(timetable, "expression", None) or getattr(timetable.timetable, "expression", None),
+        "schedule": getattr(getattr(timetable, "timetable", timetable), "expression", None),
         "waits_for": sorted(asset.name for asset in waits_for.objects) if waits_for else [],
+        "watchers": [
+            watcher.trigger.serialize()
+            for asset in (waits_for.objects if waits_for else ())
+            for watcher in asset.watchers
+        ],
         "params": {name: dag.params.get_param(name).schema for name in dag.params},
         "tasks": {
             task.task_id: {

@@ -46,7 +46,7 @@ def it_parses_in_a_blink(parsed: dict[str, Any]) -> None:
     assert parsed["seconds"] < 3.0  # 0.2 s alone; other builds may share the machine
 
 
-def it_has_the_seven_dags_that_the_first_check_knows(dags: dict[str, Any]) -> None:
+def it_has_the_dags_that_the_first_check_knows(dags: dict[str, Any]) -> None:
     assert set(dags) == set(DAG_IDS)
 
 
@@ -66,6 +66,7 @@ def it_runs_at_the_promised_times(dags: dict[str, Any]) -> None:
     assert {dag_id: dag["schedule"] for dag_id, dag in dags.items()} == {
         "kronos_compile_probe": "0 3 * * *",
         "kronos_log_scan": "*/5 * * * *",
+        "kronos_log_alarm": None,
         "kronos_upstream_watch": "11 */6 * * *",
         "kronos_revisit": "41 */6 * * *",
         "kronos_alert_delivery": "*/5 * * * *",
@@ -83,14 +84,32 @@ def it_wakes_the_revisit_by_what_one_task_of_each_other_dag_updates(dags: dict[s
     ]
     assert sorted(updated) == [
         ("kronos_compile_probe", "finish", "kronos_health_probes"),
+        ("kronos_log_alarm", "answer", "kronos_health_findings"),
         ("kronos_log_scan", "announce", "kronos_health_findings"),
         ("kronos_upstream_watch", "announce", "kronos_health_upstream"),
     ]
-    assert dags["kronos_revisit"]["waits_for"] == sorted(asset for _, _, asset in updated)
+    assert dags["kronos_revisit"]["waits_for"] == sorted({asset for _, _, asset in updated})
+
+
+def it_follows_the_logs_of_the_default_queue_in_the_triggerer(dags: dict[str, Any], tmp_path: Path) -> None:
+    alarm = dags["kronos_log_alarm"]
+    assert (alarm["waits_for"], list(alarm["tasks"])) == (["kronos_health_log_hits"], ["answer"])
+    ((trigger, arguments),) = alarm["watchers"]
+    assert (trigger, arguments["names"]) == ("kronos_health.airflow_plugin.triggers.LogHits", ["trading"])
+    ((_, others),) = alarm_of(make_home(tmp_path / "queued", QUEUED))["watchers"]
+    assert others["names"] == ["trading"]  # far is for its own host
+    assert others["settings"] != arguments["settings"]  # so Airflow replaces the trigger
+    assert alarm_of(make_home(tmp_path / "off", SETTINGS + "[follow]\nenabled = false\n"))["watchers"] == []
+
+
+def alarm_of(home: Home) -> dict[str, Any]:
+    return dict(run_program("tests.airflow.parse_dags", home)["dags"]["kronos_log_alarm"])
 
 
 def it_ends_every_run_with_delivery_and_the_report_of_failures(dags: dict[str, Any]) -> None:
-    for dag in dags.values():
+    for dag_id, dag in dags.items():
+        if dag_id == "kronos_log_alarm":
+            continue  # its one task delivers itself: every further one costs seconds
         tasks = dag["tasks"]
         others = sorted(set(tasks) - {"report_failures"})
         assert tasks["report_failures"]["upstream"] == others
@@ -140,6 +159,6 @@ def it_gives_every_worker_queue_tasks_of_its_own(tmp_path: Path) -> None:
 
 def it_says_in_one_line_what_is_wrong_with_the_settings(tmp_path: Path) -> None:
     found = run_program("tests.airflow.parse_dags", make_home(tmp_path, "[probe]\niterations = 0\n"))
-    assert set(found["dags"]) == set(DAG_IDS) - {"kronos_compile_probe", "kronos_log_scan"}
+    assert set(found["dags"]) == set(DAG_IDS) - {"kronos_compile_probe", "kronos_log_scan", "kronos_log_alarm"}
     for error in found["import_errors"].values():
         assert "probe.iterations" in error.strip().splitlines()[-1]

@@ -24,7 +24,7 @@ STEPS: tuple[tuple[str, dict[str, str]], ...] = (
     ("Probing", {PROBE: "probe"}),
     ("Weighing the criteria", {"kronos_revisit": "decision"}),
 )
-OTHERS = ("kronos_alert_delivery", "kronos_digest", "kronos_housekeeping")
+OTHERS = ("kronos_log_alarm", "kronos_alert_delivery", "kronos_digest", "kronos_housekeeping")
 DAG_IDS = (*(dag_id for _, dags in STEPS for dag_id in dags), *OTHERS)
 
 FRESH = timedelta(hours=24)  # younger evidence is not probed again by a second start; the nightly DAG goes on

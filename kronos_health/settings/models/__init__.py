@@ -11,7 +11,7 @@ from kronos_health.settings.models.probing import Evaluation, Probe
 from kronos_health.settings.models.section import Section
 from kronos_health.settings.models.targets import LOADERS, TOTO, Candidates, Target, TargetCriteria
 from kronos_health.settings.models.telling import AlertKindPolicy, Alerts, Heartbeat, Slack
-from kronos_health.settings.models.watched import Bounds, Logs, Production, Source, Upstream
+from kronos_health.settings.models.watched import Bounds, Follow, Logs, Production, Source, Upstream
 from kronos_health.settings.models.whole import Settings
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Candidates",
     "Database",
     "Evaluation",
+    "Follow",
     "Heartbeat",
     "Logs",
     "Probe",

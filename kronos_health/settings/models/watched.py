@@ -91,6 +91,18 @@ class Logs(Section):
     )
 
 
+class Follow(Section):
+    """How logs are followed between two scans, so that what is critical is told within seconds."""
+
+    enabled: bool = Field(True, description="false: logs are read by the regular scan only")
+    look_seconds: Annotated[float, Field(ge=0.05, le=60)] = Field(
+        0.5, description="how often files are looked at; a look costs one stat per file that did not grow"
+    )
+    pause_seconds: Annotated[float, Field(ge=0, le=300)] = Field(
+        3.0, description="at most one wake-up of a scan per log in so long; what comes meanwhile wakes at its end"
+    )
+
+
 class Bounds(Section):
     """What production is expected to do (2025-10-30)."""
 

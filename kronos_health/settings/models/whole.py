@@ -12,7 +12,7 @@ from kronos_health.settings.models.probing import Probe
 from kronos_health.settings.models.section import Section
 from kronos_health.settings.models.targets import Candidates, Target
 from kronos_health.settings.models.telling import Alerts, Heartbeat, Slack
-from kronos_health.settings.models.watched import Bounds, Logs, Production, Source, Upstream
+from kronos_health.settings.models.watched import Bounds, Follow, Logs, Production, Source, Upstream
 
 
 class Settings(Section):
@@ -27,6 +27,7 @@ class Settings(Section):
     candidates: Candidates = Candidates()
     sources: dict[str, Source] = Field(default_factory=dict)
     logs: Logs = Logs()
+    follow: Follow = Follow()
     bounds: Bounds = Bounds()
     revisit: Revisit = Revisit()
     regression: Regression = Regression()
