@@ -35,6 +35,6 @@ with DAG(
     ),
     doc_md=__doc__,
 ) as dag:
-    task(task_id="answer", inlets=[hits], outlets=[building.FINDINGS])(tasks.answer_hits)(
+    task(task_id="answer", priority_weight=100, inlets=[hits], outlets=[building.FINDINGS])(tasks.answer_hits)(
         sources=list(followed(settings)), hits=building.LOG_HITS
     )

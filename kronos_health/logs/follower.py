@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,14 +16,16 @@ from kronos_health.settings.models import Source
 MOST_OF_ONE = 16 * 1024**2
 MOST_IN_ALL = 64 * 1024**2
 _LIST_SECONDS = 5.0  # how often the files of a log are looked for
+_ABSENT_LISTS = 12  # a file that is no more among them is let go of after a minute: it may be between two names
 
 Say = Callable[[str], None]
-LiveFiles = Callable[[Source], tuple[Path, ...]]
+LiveFiles = Callable[[str], tuple[Path, ...]]
 
 
-def live_files(source: Source) -> tuple[Path, ...]:
-    """The files that ``source`` is written to now."""
-    return (Path(source.path).absolute(),)
+def live_files(path: str) -> tuple[Path, ...]:
+    """The files that are there now of the source with this ``path``."""
+    found = Path(path).absolute()
+    return (found,) if os.path.lexists(found) else ()
 
 
 class Follower:
@@ -47,7 +50,8 @@ class Follower:
             encoding: _critical(catalogue, encoding) for encoding in {source.encoding for source in sources.values()}
         }
         self._tails: dict[tuple[str, Path], Tail] = {}
-        self._problems: dict[tuple[str, Path], str] = {}
+        self._absent: dict[tuple[str, Path], int] = {}
+        self._problems: dict[tuple[str, str], str] = {}
         self._listed_at: float | None = None
         self._turn = 0
         for signature in catalogue.signatures:
@@ -68,7 +72,7 @@ class Follower:
             seen = tail.look(min(MOST_OF_ONE, budget))
             budget -= seen.read
             busy |= seen.left > 0 and not seen.problem
-            self._note(key, seen.problem)
+            self._note(key[0], f"{key[1]}", seen.problem)
             if seen.hit:
                 hits.add(key[0])
         self.busy = busy
@@ -81,29 +85,35 @@ class Follower:
             return
         self._listed_at = now
         for name, source in self._sources.items():
-            try:
-                found = set(self._find(source))
-            except OSError as error:
-                self._note((name, Path(source.path)), f"cannot be looked for ({error.strerror})")
-                continue
-            for path in sorted(found):
+            found = self._find(source.path)
+            nothing = (
+                f"= {source.path} shows no file here; what is written is followed once it does" if not found else None
+            )
+            self._note(name, f"sources.{name}.path", nothing)
+            for path in found:
+                self._absent.pop((name, path), None)
                 if (name, path) not in self._tails:
                     literals = self._literals[source.encoding]
                     self._tails[name, path] = Tail(path, literals, from_start=not first)
-            for key in [key for key in self._tails if key[0] == name and key[1] not in found]:
-                del self._tails[key]
-                self._problems.pop(key, None)
+            self._let_go(name, frozenset(found))
 
-    def _note(self, key: tuple[str, Path], problem: str | None) -> None:
+    def _let_go(self, name: str, found: frozenset[Path]) -> None:
+        for key in [key for key in self._tails if key[0] == name and key[1] not in found]:
+            self._absent[key] = self._absent.get(key, 0) + 1
+            if self._absent[key] > _ABSENT_LISTS:
+                del self._tails[key], self._absent[key]
+                self._problems.pop((name, str(key[1])), None)
+
+    def _note(self, name: str, what: str, problem: str | None) -> None:
+        key = (name, what)
         if problem == self._problems.get(key):
             return
-        name, path = key
         if problem:
             self._problems[key] = problem
-            self._say(f"{name}: {path} {problem}")
+            self._say(f"{name}: {what} {problem}")
         else:
             del self._problems[key]
-            self._say(f"{name}: {path} is followed")
+            self._say(f"{name}: {what} is followed")
 
 
 def _critical(catalogue: Catalogue, encoding: str) -> Literals:

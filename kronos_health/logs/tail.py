@@ -76,7 +76,7 @@ class Tail:
             status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             self._from_start = True
-            return Seen(hit=self._look_at_leaving(most), problem="does not exist; it is followed once it is written")
+            return Seen(hit=self._look_at_leaving(most))  # between two names, or gone: whoever lists files says so
         except OSError as error:
             return Seen(problem=f"cannot be looked at ({error.strerror})")
         if not stat.S_ISREG(status.st_mode):

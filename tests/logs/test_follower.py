@@ -132,21 +132,27 @@ def it_waits_for_a_log_that_is_not_there_and_reads_it_from_its_beginning(log: Lo
     log.path.unlink()
     follower = log.follow()
     assert follower.look() == NOTHING
-    assert log.said == [f"trade: {log.path} does not exist; it is followed once it is written"]
+    assert log.said == [
+        f"trade: sources.trade.path = {log.path} shows no file here; what is written is followed once it does"
+    ]
     log.write(reuse("first"))
+    log.now += 10
     assert follower.look() == HIT
-    assert log.said[1:] == [f"trade: {log.path} is followed"]
+    assert log.said[1:] == ["trade: sources.trade.path is followed"]
 
 
 def it_takes_up_further_files_from_their_beginning_and_lets_go_of_others(log: Log, tmp_path: Path) -> None:
     files = [log.path]
-    follower = log.follow(find=lambda _source: tuple(files))
+    follower = log.follow(find=lambda _path: tuple(files))
     other = tmp_path / "other.log"
     other.write_text(reuse("other"), encoding="utf-8")
     files[:] = [other]
     assert follower.look() == NOTHING  # files are looked for every few seconds only
     log.now += 10
     assert follower.look() == HIT
+    for _minute in range(30):
+        log.now += 10
+        assert follower.look() == NOTHING
     log.write(reuse("no longer its own"))
     assert follower.look() == NOTHING
 
@@ -160,7 +166,7 @@ def it_says_once_what_cannot_be_followed_and_goes_on_with_the_others(log: Log, t
         "loop": lambda: odd.symlink_to(odd),
     }
     make[kind]()
-    follower = log.follow(find=lambda _source: (odd, log.path))
+    follower = log.follow(find=lambda _path: (odd, log.path))
     for _ in range(3):
         log.write(reuse("beside it"))
         assert follower.look() == HIT

@@ -24,6 +24,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
+# Tasks are forked from the scheduler: what it has imported costs them nothing.
+PROGRAMS = {"scheduler": "kronos_health.airflow_plugin.serving.scheduler"}
 _TAIL_LINES = 5
 _KEEPER_SECONDS = GRACE_SECONDS + 30.0
 
@@ -67,8 +69,9 @@ class Components:
             self._listen(None)
 
     def _order(self) -> None:
-        airflow = (sys.executable, "-m", "airflow")
-        commands = {name: [*airflow, *words] for name, words in COMMANDS.items()}
+        commands = {
+            name: [sys.executable, "-m", PROGRAMS.get(name, "airflow"), *words] for name, words in COMMANDS.items()
+        }
         # Tasks that are asked to end still report how, so the api-server is the last to go.
         order = {"components": commands, "last": ["api-server"], "logs": str(self._layout.components)}
         assert self._keeper.stdin is not None  # noqa: S101 - for the type checker: it was asked for
