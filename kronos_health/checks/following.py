@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TextIO
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +19,7 @@ from kronos_health.checks.context import CheckError, Context, require_known
 from kronos_health.checks.delivering import DeliverySummary, deliver
 from kronos_health.checks.scanning import ScanSummary, catalogue_of, scan
 from kronos_health.logs.follower import Follower, Say
+from kronos_health.logs.places import live_files
 from kronos_health.logs.waking import Waking
 from kronos_health.settings import Settings
 from kronos_health.store.errors import StoreError
@@ -62,7 +62,7 @@ def followed_here(settings: Settings, asked: Iterable[str] = ()) -> Followed:
     away = {
         name: f"is on the worker queue {source.queue} and not to be seen here ({source.path})"
         for name, source in settings.sources.items()
-        if not names and source.queue and not Path(source.path).exists()
+        if not names and source.queue and not live_files(source.path)
     }
     chosen = names or tuple(name for name in settings.sources if name not in away)
     if not chosen:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kronos_health.domain.logs import Severity
 from kronos_health.logs.catalogue import Catalogue
+from kronos_health.logs.places import live_files
 from kronos_health.logs.tail import Literals, Tail
 from kronos_health.settings.models import Source
 
@@ -20,12 +20,6 @@ _ABSENT_LISTS = 12  # a file that is no more among them is let go of after a min
 
 Say = Callable[[str], None]
 LiveFiles = Callable[[str], tuple[Path, ...]]
-
-
-def live_files(path: str) -> tuple[Path, ...]:
-    """The files that are there now of the source with this ``path``."""
-    found = Path(path).absolute()
-    return (found,) if os.path.lexists(found) else ()
 
 
 class Follower:

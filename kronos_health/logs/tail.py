@@ -15,6 +15,7 @@ from kronos_health.logs.catalogue import Catalogue
 from kronos_health.logs.discovery import discover
 from kronos_health.logs.entries import Signature
 from kronos_health.logs.matcher import Matcher
+from kronos_health.logs.places import Log
 
 BLOCK = 1024**2
 TOO_FAR = 256 * 1024**2  # so far behind, a scan is quicker at it than a lookout
@@ -100,7 +101,7 @@ class Tail:
     def _leave(self, place: _Place) -> bool:
         """Go on looking at the renamed file for a while; false where it is not found beside the live one."""
         try:
-            candidates = discover(self.path)
+            candidates = discover(Log(self.path))
         except OSError:
             return False
         for item in candidates:
