@@ -4,7 +4,8 @@ Woken by the assets that the other DAGs update: finished probes, new findings, n
 wake-up: Airflow may drop some of a burst, so the decision is made from the database, never from the events, and again
 every six hours in case the last wake-up was one of those dropped.
 
-It proposes; it never switches production by itself.
+It proposes; it never switches production by itself. `announce` wakes `kronos_switch`, which asks a person, only when
+a proposal waits for an answer and is skipped otherwise.
 
 By hand: `kronos-health revisit`; `kronos-health status` shows what it came to.
 """
@@ -28,5 +29,6 @@ with DAG(
     default_args=building.defaults(),
     doc_md=__doc__,
 ) as dag:
-    task(task_id="revisit")(tasks.revisit)()
+    weighed = task(task_id="revisit")(tasks.revisit)()
+    building.announced(building.PROPOSAL, [weighed])
     building.conclude(dag)

@@ -21,6 +21,7 @@ from kronos_health.settings import Settings
 PROBES = Asset("kronos_health_probes")
 FINDINGS = Asset("kronos_health_findings")
 UPSTREAM = Asset("kronos_health_upstream")
+PROPOSAL = Asset("kronos_health_proposal")
 LOG_HITS = "kronos_health_log_hits"
 
 TAG = "kronos-health"

@@ -226,15 +226,60 @@ def _flat(seen: Any) -> Iterator[Summary]:
             yield from _flat(inner)
 
 
-def revisit(dag_run: Any = None) -> list[str]:
-    """Weigh the four criteria of every target anew, from the database."""
+def revisit(dag_run: Any = None) -> Summary:
+    """Weigh the four criteria of every target anew, from the database; news is a proposal that waits for a person."""
     from kronos_health.checks.revisiting import revisit as decide
+    from kronos_health.checks.switching import listed, waiting
 
     with opened(dag_run) as context:
         decisions = decide(context)
+        proposed = waiting(listed(context)) is not None
     for decision in decisions:
         log.info("%s", decision.sentence)
-    return [f"{decision.target}: {decision.mode.value}" for decision in decisions]
+    return {"decisions": [f"{decision.target}: {decision.mode.value}" for decision in decisions], "news": proposed}
+
+
+def ask(dag_run: Any = None) -> Summary:
+    """The proposal that this run asks a person about; skipped, with all that follows, where none waits."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from kronos_health.checks.observations.switch import of_proposal
+    from kronos_health.checks.switch_file import by_hand_because
+    from kronos_health.checks.switch_words import question
+    from kronos_health.checks.switching import claim
+
+    with opened(dag_run) as context:
+        proposal = claim(context, dag_run.run_id, insist=str(dag_run.run_type) == "manual")
+        if proposal is None:
+            raise AirflowSkipException("no proposal waits for an answer, or another run asks about it")
+        body = question(proposal, context.settings, by_hand_because(context.settings, proposal))
+    return {"switch_id": proposal.switch_id, "subject": of_proposal(proposal).title, "body": body}
+
+
+def take_answer(asked: Mapping[str, Any], given: Mapping[str, Any], dag_run: Any = None) -> str:
+    """Store the person's answer and act on it; what became of the proposal. Trying again repeats nothing."""
+    from kronos_health.checks.observations.switch import outcome
+    from kronos_health.checks.switching import answer, release
+
+    chosen = given["chosen_options"]
+    if chosen not in (["Approve"], ["Reject"]):
+        log.info("Nobody answered yet: the next run asks again.")
+        with opened(dag_run) as context:
+            release(context, dag_run.run_id)
+        return "not answered"
+    who = given.get("responded_by_user") or {}
+    reason = str((given.get("params_input") or {}).get("reason") or "").strip()
+    with opened(dag_run) as context:
+        done = answer(
+            context,
+            chosen == ["Approve"],
+            str(who.get("name") or who.get("id") or "somebody in Airflow"),
+            reason or ("" if chosen == ["Approve"] else "no reason given in Airflow"),
+            asked["switch_id"],
+        )
+        said = outcome(done)
+    log.info("%s", said)
+    return done.state.value
 
 
 def deliver(dag_run: Any = None) -> Summary:

@@ -79,6 +79,11 @@ def _slow(_alerts: Alerts) -> AlertPolicy:
     return AlertPolicy(remind_seconds=_WEEK, update_seconds=None)
 
 
+def _question(_alerts: Alerts) -> AlertPolicy:
+    """A person is asked; asking every day would be nagging."""
+    return AlertPolicy(remind_seconds=_WEEK, update_seconds=None)
+
+
 def _wavering(alerts: Alerts) -> AlertPolicy:
     """A standing condition that figures move in and out of: an hour within bounds ends the episode."""
     return AlertPolicy(keep_firing_seconds=_HOUR, remind_seconds=alerts.remind_hours * _HOUR, update_seconds=None)
@@ -101,6 +106,8 @@ _POLICIES: dict[AlertKind, Callable[[Alerts], AlertPolicy]] = {
     AlertKind.LOG_HISTORY: _notice,
     AlertKind.FIGURE_REGRESSION: _slow,
     AlertKind.FIGURE_IMPROVED: _notice,
+    AlertKind.SWITCH_PROPOSED: _question,
+    AlertKind.SWITCH_SETTLED: _notice,
     AlertKind.CHECKER_UNHEALTHY: _standing,
     AlertKind.DIGEST: _notice,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from kronos_health.alerts import recording
+from kronos_health.checks import switching
 from kronos_health.checks.context import Context, require_known
 from kronos_health.checks.observations import revisit as observations
 from kronos_health.checks.pulse import pulse
@@ -16,11 +17,16 @@ from kronos_health.store.database import writing
 
 
 def revisit(context: Context, targets: tuple[str, ...] | None = None) -> tuple[Decision, ...]:
-    """Decide about each target; ``None`` means those that are probed. Raises ``CheckError`` for an unknown one."""
+    """Decide about each target, and propose the switch where that is what follows; a person answers.
+
+    ``None`` means the targets that are probed. Raises ``CheckError`` for an unknown one.
+    """
     chosen = targets or context.settings.probe.targets
     for name in chosen:
         require_known("target", name, context.settings.targets)
-    return tuple(_revisit(context, name) for name in chosen)
+    decided = tuple(_revisit(context, name) for name in chosen)
+    switching.advance(context)
+    return decided
 
 
 def history_of(context: Context, connection: Connection, name: str) -> History:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from kronos_health.alerts import recording
+from kronos_health.checks import switching
 from kronos_health.checks.context import Context
 from kronos_health.checks.observations import upstream as observations
 from kronos_health.checks.pulse import pulse
 from kronos_health.domain.alerts import Observation
+from kronos_health.domain.switch import Switch
 from kronos_health.domain.upstream import Deployment, Drift, ProductionState, Release, Revision, Unknown
 from kronos_health.history.words import counted
+from kronos_health.revisit.switching import Expectations, expectations
 from kronos_health.settings.models import Production, Target
 from kronos_health.store import upstream as store
 from kronos_health.store.database import writing
@@ -59,6 +62,7 @@ class _Looks:
 def watch(context: Context) -> WatchSummary:
     """Look at everything configured and store it in one transaction; what cannot be seen is unknown, never an error."""
     with pulse(context, "watch") as state:
+        switching.settle(context)  # what a person applied by hand moves what is expected
         looks = _look(context)
         with writing(context.engine) as connection:
             summary = _store(context, connection, looks)
@@ -91,7 +95,7 @@ def _look(context: Context) -> _Looks:
     if upstream.kronos_checkout:
         revisions = look_up_revisions(upstream.kronos_checkout, KRONOS, upstream.kronos_ref, upstream.timeout_seconds)
     processes = production_processes(production.process) if production.process else ProcessLook(())
-    settings, places = _look_at_settings(production, processes)
+    settings, places = _look_at_settings(production, processes, switching.listed(context))
     revision, unknown = _production_revision(context)
     return _Looks(
         releases,
@@ -103,19 +107,35 @@ def _look(context: Context) -> _Looks:
     )
 
 
-def _look_at_settings(production: Production, processes: ProcessLook) -> tuple[SettingsLook, tuple[str, ...]]:
+def _look_at_settings(
+    production: Production, processes: ProcessLook, switches: tuple[Switch, ...]
+) -> tuple[SettingsLook, tuple[str, ...]]:
+    """Drift from the decision, as the approved changes of production's settings have moved it."""
+    base = Expectations(production.expected, production.forbidden)
     drifts: tuple[Drift, ...] = ()
     unknowns: tuple[Unknown, ...] = ()
     places: list[str] = []
     if production.env_file:
-        found = file_drift(production.env_file, production.expected, production.forbidden)
+        wanted = expectations(base, switches)
+        found = file_drift(production.env_file, wanted.expected, wanted.forbidden)
         drifts, unknowns = found.drifts, found.unknowns
         places.append(f"file {production.env_file.name}")
     if production.process:
-        found = process_drift(processes, production.expected, production.forbidden)
-        drifts, unknowns = (*drifts, *found.drifts), (*unknowns, *found.unknowns)
+        for look, wanted in _by_expectations(processes, base, switches):
+            found = process_drift(look, wanted.expected, wanted.forbidden)
+            drifts, unknowns = (*drifts, *found.drifts), (*unknowns, *found.unknowns)
         places += [f"process {process.pid}" for process in processes.processes]
     return SettingsLook(drifts, unknowns), tuple(places)
+
+
+def _by_expectations(
+    processes: ProcessLook, base: Expectations, switches: tuple[Switch, ...]
+) -> Iterator[tuple[ProcessLook, Expectations]]:
+    """Each process with what it is held to; a look that found none as it is."""
+    if not processes.processes:
+        yield processes, base
+    for process in processes.processes:
+        yield ProcessLook((process,), processes.unknown), expectations(base, switches, process.started_at)
 
 
 def _production_revision(context: Context) -> tuple[str | None, tuple[Unknown, ...]]:

@@ -11,7 +11,19 @@ import typer
 
 from kronos_health import __version__
 from kronos_health.checks.context import CheckError
-from kronos_health.cli import alerts, candidates, health, logs, probing, records, rehearsing, setup, signatures, targets
+from kronos_health.cli import (
+    alerts,
+    candidates,
+    health,
+    logs,
+    probing,
+    records,
+    rehearsing,
+    setup,
+    signatures,
+    switching,
+    targets,
+)
 from kronos_health.cli.common import STATE, errors
 from kronos_health.settings.errors import SettingsError
 from kronos_health.store.errors import StoreError
@@ -26,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (health, probing, rehearsing, candidates, targets, logs, signatures, alerts, records, setup):
+for module in (health, probing, rehearsing, candidates, targets, logs, signatures, alerts, switching, records, setup):
     module.register(app)
 
 

@@ -30,6 +30,8 @@ class AlertKind(StrEnum):
     LOG_HISTORY = "log_history"  # the one digest of a first run
     FIGURE_REGRESSION = "figure_regression"  # latency, memory or compile time of a passing variant got worse
     FIGURE_IMPROVED = "figure_improved"
+    SWITCH_PROPOSED = "switch_proposed"  # a change of production's settings waits for a person
+    SWITCH_SETTLED = "switch_settled"  # what became of one that was approved
     CHECKER_UNHEALTHY = "checker_unhealthy"
     DIGEST = "digest"
 

@@ -25,7 +25,15 @@ _SOURCES = (
     "no_predictions",
     "predictions_out_of_bounds",
 )
-_TARGETS = ("compiled_broken", "criterion_met", "all_criteria_met", "candidate_tried", "figure_regression")
+_TARGETS = (
+    "compiled_broken",
+    "criterion_met",
+    "all_criteria_met",
+    "candidate_tried",
+    "figure_regression",
+    "switch_proposed",
+    "switch_settled",
+)
 _CHECKER = {"source": ("source/", "run/scan/"), "target": ("probe/",)}  # keys of ``checker_unhealthy``
 
 

@@ -9,14 +9,17 @@ from typing import Any
 
 OWN_RECIPE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,127}")  # 128 characters is what its column holds
-_KEYS = ("name", "summary", "production_change", "recipe", "compiled", "claims_graphs", "options")
+_KEYS = (
+    *("name", "summary", "production_change", "settings_suffice", "recipe", "compiled", "claims_graphs", "options"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A named way to run a target.
 
-    ``compiled`` says that it must run compiled to pass, ``claims_graphs`` that on CUDA it must replay CUDA graphs.
+    ``compiled`` says that it must run compiled to pass, ``claims_graphs`` that on CUDA it must replay CUDA graphs,
+    ``settings_suffice`` that production's code can run it as it is, once its settings say so.
     """
 
     name: str
@@ -25,6 +28,7 @@ class Variant:
     recipe: str  # of the worker, or the user's own module:function
     compiled: bool
     claims_graphs: bool
+    settings_suffice: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)  # fields of the worker's recipe to replace, or keywords
 
 
@@ -53,6 +57,7 @@ def variant_of(table: Mapping[str, Any], name: str) -> Variant:
         recipe=_line(table, "recipe", name, name),
         compiled=_flag(table, "compiled", name),
         claims_graphs=_flag(table, "claims_graphs", name),
+        settings_suffice=_flag(table, "settings_suffice", name, default=False),
         options=dict(options),
     )
 
@@ -64,8 +69,8 @@ def _line(table: Mapping[str, Any], key: str, name: str, default: str | None = N
     return value
 
 
-def _flag(table: Mapping[str, Any], key: str, name: str) -> bool:
-    value = table.get(key, True)
+def _flag(table: Mapping[str, Any], key: str, name: str, default: bool = True) -> bool:
+    value = table.get(key, default)
     if not isinstance(value, bool):
         raise VariantProblem(f"{name}: {key} must be true or false.")
     return value

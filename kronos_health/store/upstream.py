@@ -231,6 +231,15 @@ def production_state(connection: Connection) -> ProductionState:
     return ProductionState(connection.scalar(query), connection.scalar(started))
 
 
+def restart_after(connection: Connection, at: datetime, *, seen_by: Iterable[str]) -> datetime | None:
+    """When production was first started anew after ``at``, by deployments of these origins; ``None``: not since."""
+    table = deployment.c
+    since = (table.deployed_at >= at, table.origin.in_(tuple(seen_by)))
+    query = select(func.min(table.deployed_at)).where(*since)
+    found: datetime | None = connection.scalar(query)
+    return found
+
+
 def latest_deployment(connection: Connection) -> Deployment | None:
     """The deployment that checks of production count from.
 

@@ -29,10 +29,14 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class ShellSettings:
-    """All variables of a file. ``runs_others``: it sources or evaluates more, so a missing one proves nothing."""
+    """All variables of a file. ``runs_others``: it sources or evaluates more, so a missing one proves nothing.
+
+    ``exports``: it is made to be sourced; without any export, every assignment is meant for the program.
+    """
 
     variables: dict[str, Variable]
     runs_others: bool
+    exports: bool = True
 
 
 def parse_shell_settings(text: str) -> ShellSettings:
@@ -48,7 +52,7 @@ def parse_shell_settings(text: str) -> ShellSettings:
     if reader.exports:
         return ShellSettings(reader.variables, reader.runs_others)
     everything = {name: replace(variable, exported=True) for name, variable in reader.variables.items()}
-    return ShellSettings(everything, reader.runs_others)
+    return ShellSettings(everything, reader.runs_others, exports=False)
 
 
 class _Reader:

@@ -31,12 +31,19 @@ def words(text: str) -> Iterator[Word | str]:
 
     Raises ``Unclosed`` with the line number for a quote or an expansion without its end.
     """
+    for token, _start, _end in located_words(text):
+        yield token
+
+
+def located_words(text: str) -> Iterator[tuple[Word | str, int, int]]:
+    """As :func:`words`, each with where it begins and ends in ``text``."""
     scanner = _Scanner(text)
     while not scanner.at_end:
         if scanner.skip_blank():
             continue
-        separator = scanner.take_separator()
-        yield separator if separator else scanner.take_word()
+        start = scanner.position
+        token = scanner.take_separator() or scanner.take_word()
+        yield token, start, scanner.position
 
 
 class _Scanner:

@@ -21,6 +21,7 @@ ORDERS: list[tuple[str, dict[str, Any]]] = [
     ("kronos_alert_delivery", {}),
     ("kronos_digest", {}),
     ("kronos_housekeeping", {}),
+    ("kronos_switch", {}),
 ]
 
 

@@ -19,12 +19,14 @@ from kronos_health.checks.observations import (
     predictions,
     probes,
     revisit,
+    switch,
     trials,
     upstream,
 )
 from kronos_health.checks.observations.errors import NewKind
 from kronos_health.checks.observations.logs import NewFindings
 from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
+from kronos_health.checks.switch_words import summary_of_decision, summary_of_failure
 from kronos_health.domain.alerts import AlertKind, Fact, Message, Observation, ObservationState, TransitionKind
 from kronos_health.domain.figures import Figure, FigureLabel, FigureSeries, FigureVerdict
 from kronos_health.domain.logs import ErrorKind, Gap, Severity
@@ -52,8 +54,10 @@ from kronos_health.domain.revisit import (
     Trial,
     TrialResult,
 )
+from kronos_health.domain.switch import Switch, SwitchState
 from kronos_health.domain.upstream import Drift, DriftKind, Release, Revision
 from kronos_health.logs.catalogue import load_catalogue
+from kronos_health.revisit.switching import answered
 from kronos_health.settings.models import Settings
 from kronos_health.store import outbox
 from kronos_health.store.types import METADATA
@@ -259,6 +263,26 @@ _TRIAL = Trial(
     evidence=(Evidence("probe", "0199-8", True, ""), Evidence("probe", "0199-9", True, "")),
 )  # fmt: skip
 
+_SWITCH = Switch(
+    "0199-switch", "kronos", "compiled", "0199-decision", "e" * 32, Confidence.HIGH, SwitchState.PROPOSED, START,
+    "/srv/stock-prediction/.env.compile", "b" * 64, "a" * 64,
+    "--- .env.compile\n+++ .env.compile (proposed)\n@@ -13,3 +13,3 @@\n # Kronos\n-# export KRONOS_COMPILE=1\n"
+    "+export KRONOS_COMPILE=1\n ",
+    (("KRONOS_COMPILE", "1"),), (("KRONOS_COMPILE", None),), summary_of_decision(decision(Mode.COMPILED), None),
+)  # fmt: skip
+_REJECTED = answered(_SWITCH, False, "ann", "not before the release", START)
+_WRITTEN = replace(
+    answered(_SWITCH, True, "ann", "measured it", START), state=SwitchState.WRITTEN, written_at=START,
+    backup="/srv/stock-prediction/.env.compile.20261123T120000Z.switch.bak",
+)  # fmt: skip
+_FAILED = replace(_WRITTEN, state=SwitchState.FAILED, problem="failed Kronos predictions: 2 of 9")
+_WAY_BACK = replace(
+    _SWITCH, switch_id="0199-back", undoes="0199-switch", changes=_SWITCH.former, former=_SWITCH.changes,
+    summary=summary_of_failure(_FAILED), diff="-export KRONOS_COMPILE=1\n+# export KRONOS_COMPILE=1",
+)  # fmt: skip
+_WITHDRAWN = replace(_WAY_BACK, state=SwitchState.WITHDRAWN, problem="the file was changed meanwhile")
+_READ_ONLY = "/srv/stock-prediction/.env.compile cannot be replaced: Read-only file system"
+
 STORIES: dict[str, Story] = {
     "graph_reuse": [
         (0, seen("graph_reuse", found("graph_reuse", 42))),
@@ -282,6 +306,19 @@ STORIES: dict[str, Story] = {
         (0, upstream.of_revision(replace(_COMMIT, ref="HEAD"), _COMMIT.commit, ("kronos",), "0199-commit"))
     ],
     "candidate_tried": [(0, trials.of_trial(_TRIAL))],
+    "switch_proposed": [
+        (0, switch.of_proposal(_SWITCH)),
+        (8 * DAY, switch.of_proposal(_SWITCH)),
+        (9 * DAY, switch.of_proposal(replace(_REJECTED, settled_at=START))),
+    ],
+    "switch_proposed.way_back": [(0, switch.of_proposal(_WAY_BACK)), (1, switch.of_proposal(_WITHDRAWN))],
+    "switch_settled": [(0, switch.of_outcome(_WRITTEN))],
+    "switch_settled.passed": [(0, switch.of_outcome(replace(_WRITTEN, state=SwitchState.PASSED)))],
+    "switch_settled.failed": [(0, switch.of_outcome(_FAILED))],
+    "checker_unhealthy.switch": [
+        (0, switch.of_writing(replace(_WRITTEN, state=SwitchState.APPROVED, problem=_READ_ONLY))),
+        (1, switch.of_writing(_WRITTEN)),
+    ],
     "settings_drift": [(0, DRIFT), (2 + DAY, DRIFT), (3 + DAY, drift())],
     "predictions_out_of_bounds": [
         (0, bounds(_SLOW)),

@@ -107,7 +107,8 @@ def uncommented(text: str) -> list[str]:
 
 def documented(text: str) -> list[str]:
     content = tomllib.loads("\n".join(uncommented(text)))
-    free = {"production.expected", "production.forbidden", "logs.patterns", "targets.kronos.options", "alerts.kinds"}
+    free = {"production.expected", "production.forbidden", "logs.patterns", "alerts.kinds", "switch.carried"}
+    free |= {"targets.kronos.options", "targets.kronos.compiled_env"}
     return list(flat(content, "", free))
 
 

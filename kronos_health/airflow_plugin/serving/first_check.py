@@ -24,7 +24,8 @@ STEPS: tuple[tuple[str, dict[str, str]], ...] = (
     ("Probing", {PROBE: "probe"}),
     ("Weighing the criteria", {"kronos_revisit": "decision"}),
 )
-OTHERS = ("kronos_log_alarm", "kronos_alert_delivery", "kronos_digest", "kronos_housekeeping")
+QUESTION = "kronos_switch"  # its runs wait for a person, without a process: they outlive an `up`
+OTHERS = ("kronos_log_alarm", "kronos_alert_delivery", "kronos_digest", "kronos_housekeeping", QUESTION)
 DAG_IDS = (*(dag_id for _, dags in STEPS for dag_id in dags), *OTHERS)
 
 FRESH = timedelta(hours=24)  # younger evidence is not probed again by a second start; the nightly DAG goes on
@@ -43,7 +44,7 @@ class FirstCheck:
 
     def end_left_overs(self) -> None:
         """Close runs that an earlier ``up`` left running: their processes are gone, and only one may be active."""
-        for run in self.airflow.unfinished(DAG_IDS):
+        for run in self.airflow.unfinished(dag_id for dag_id in DAG_IDS if dag_id != QUESTION):
             if run.state == "running":
                 self.airflow.fail(run, LEFT_OVER)
 

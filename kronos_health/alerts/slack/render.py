@@ -15,7 +15,7 @@ from typing import Any
 from kronos_health.alerts.messages import headline
 from kronos_health.alerts.plain import evidence_list, plain_text, when_and_how_often
 from kronos_health.alerts.text import clean, without_middle
-from kronos_health.domain.alerts import Message, TransitionKind
+from kronos_health.domain.alerts import AlertKind, Message, TransitionKind
 from kronos_health.domain.logs import Severity
 
 MAX_BLOCKS, MAX_SECTION, MAX_TOTAL = 45, 2_900, 12_000
@@ -26,6 +26,9 @@ _COLOURS = {Severity.CRITICAL: "#d72b3f", Severity.WARNING: "#e8a317", Severity.
 _GREEN = "#2eb67d"
 _BREAK = "\u2060"  # word joiner: invisible, and neither a name nor a link goes on after it
 _AT = re.compile(r"@(?=\w)")
+
+# Where in Airflow's UI a message leads, other than to the page as a whole: the questions that wait for an answer.
+_PAGES = {AlertKind.SWITCH_PROPOSED: ("/dags/kronos_switch/required_actions", "Answer in Airflow")}
 
 Block = dict[str, Any]
 
@@ -103,7 +106,8 @@ def _blocks(message: Message, page_url: str) -> Iterator[Block]:
     if message.evidence:
         yield _context(f"Evidence: {_fit_counted(evidence_list(message), _EVIDENCE)}")
     if page_url:
-        yield _context(f"<{_address(page_url)}|Open the page>")
+        path, label = _PAGES.get(message.kind, ("", "Open the page"))
+        yield _context(f"<{_address(page_url.rstrip('/') + path if path else page_url)}|{label}>")
 
 
 def _fields(message: Message) -> Iterator[Block]:

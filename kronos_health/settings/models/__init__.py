@@ -9,6 +9,7 @@ from kronos_health.settings.models.judging import Regression, Revisit
 from kronos_health.settings.models.keeping import Database, Retention
 from kronos_health.settings.models.probing import Evaluation, Probe
 from kronos_health.settings.models.section import Section
+from kronos_health.settings.models.switching import Switch
 from kronos_health.settings.models.targets import LOADERS, TOTO, Candidates, Target, TargetCriteria
 from kronos_health.settings.models.telling import AlertKindPolicy, Alerts, Heartbeat, Slack
 from kronos_health.settings.models.watched import Bounds, Follow, Logs, Production, Source, Upstream
@@ -36,6 +37,7 @@ __all__ = [
     "Settings",
     "Slack",
     "Source",
+    "Switch",
     "Target",
     "TargetCriteria",
     "Upstream",

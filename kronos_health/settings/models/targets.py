@@ -9,9 +9,15 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from kronos_health.settings.models.section import Count, Positive, Section
+from kronos_health.settings.models.switching import plain_variables
 
 TOTO = "toto"
 LOADERS = ("kronos", "kronos_checkout", "production_wrapper", TOTO)
+# How production is told to run a target compiled, by loader.
+_COMPILED_ENV = {
+    **{loader: {"KRONOS_COMPILE": "1"} for loader in ("kronos", "kronos_checkout", "production_wrapper")},
+    TOTO: {"TOTO_DISABLE_COMPILE": "0"},
+}
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -52,7 +58,15 @@ class Target(Section):
     requirements: tuple[str, ...] = Field(
         (), description="what a made environment needs besides torch; default: what the loader needs"
     )
+    compiled_env: dict[str, str] | None = Field(
+        None, description="variables by which production runs it compiled; default: by the loader"
+    )
     criteria: TargetCriteria = TargetCriteria()
+
+    @field_validator("compiled_env")
+    @classmethod
+    def _plain_compiled_env(cls, value: dict[str, str] | None) -> dict[str, str] | None:
+        return value if value is None else plain_variables(value)
 
     @field_validator("loader")
     @classmethod
@@ -66,6 +80,11 @@ class Target(Section):
         """The criteria beside 3 and 4, each as set, else the loader's own; ``None`` is then not asked for."""
         own = _CRITERIA.get(self.loader, TargetCriteria())
         return own.model_copy(update=self.criteria.model_dump(exclude_none=True))
+
+    @property
+    def compiled_env_in_force(self) -> dict[str, str]:
+        """The variables that switch it to compiled, as set, else the loader's own; none where neither says."""
+        return dict(_COMPILED_ENV.get(self.loader, {})) if self.compiled_env is None else dict(self.compiled_env)
 
 
 class Candidates(Section):

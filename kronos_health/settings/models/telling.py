@@ -15,6 +15,7 @@ Kind = Literal[
     "graph_reuse", "compiled_broken", "criterion_met", "all_criteria_met", "torch_release", "kronos_updated",
     "candidate_tried", "settings_drift", "predictions_out_of_bounds", "no_predictions", "log_errors", "log_gap",
     "log_history", "new_error", "figure_regression", "figure_improved", "checker_unhealthy", "digest",
+    "switch_proposed", "switch_settled",
 ]  # fmt: skip
 _N_OF_M = re.compile(r"(\d{1,2}) of (\d{1,2})")
 

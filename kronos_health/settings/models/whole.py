@@ -10,6 +10,7 @@ from kronos_health.settings.models.judging import Regression, Revisit
 from kronos_health.settings.models.keeping import Database, Retention
 from kronos_health.settings.models.probing import Probe
 from kronos_health.settings.models.section import Section
+from kronos_health.settings.models.switching import Switch
 from kronos_health.settings.models.targets import Candidates, Target
 from kronos_health.settings.models.telling import Alerts, Heartbeat, Slack
 from kronos_health.settings.models.watched import Bounds, Follow, Logs, Production, Source, Upstream
@@ -21,6 +22,7 @@ class Settings(Section):
     state_dir: Path = Path("var")
     database: Database = Database()
     production: Production = Production()
+    switch: Switch = Switch()
     upstream: Upstream = Upstream()
     probe: Probe = Probe()
     targets: dict[str, Target] = Field(default_factory=lambda: {"kronos": Target()})
