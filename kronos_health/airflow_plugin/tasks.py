@@ -314,6 +314,41 @@ def housekeep(dag_run: Any = None) -> None:
         log.info("Removed %s (%.0f MB): %s", removed.name, removed.size_mb, removed.reason)
 
 
+def doctor() -> Summary:
+    """Look at the checker itself, raise alerts, ping the heartbeat address; fails where the checker cannot work.
+
+    Without :func:`opened`: a database that is away is what this one is to find, and to say outside.
+    """
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from kronos_health.airflow_plugin.asking import ask_airflow
+    from kronos_health.checks import doctor as checkups
+    from kronos_health.settings.errors import SettingsError
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        loaded = task_settings()
+    except SettingsError as error:
+        raise AirflowFailException(str(error)) from error
+    settings = loaded.settings
+
+    def ask() -> checkups.AirflowFigures:
+        return ask_airflow(settings.state_dir, loaded.path, settings.doctor.airflow_timeout_seconds)
+
+    checkup = checkups.tell(settings, ask, loaded.origins)
+    for line in checkup.lines:
+        level = logging.INFO if line.standing in {"ok", "not asked"} else logging.WARNING
+        log.log(level, "%s: %s: %s%s", line.standing.value, line.subject, line.what, _next(line.next_step))
+    log.info("%s", checkup.sentence)
+    if any(line.subject in {"database", "schema"} and line.standing == "failed" for line in checkup.lines):
+        raise AirflowFailException(checkup.first_concern)
+    return {"exit_status": checkup.exit_status, "sentence": checkup.sentence}
+
+
+def _next(step: str) -> str:
+    return f". Next: {step}" if step else ""
+
+
 def report_failures(ti: Any = None) -> None:
     """Fail, naming the tasks that failed."""
     from airflow.sdk.exceptions import AirflowFailException

@@ -70,7 +70,7 @@ def deliver(
     while attempts < settings.alerts.batch:
         progress = sum(run.attempt(name) for name in channels)
         attempts += progress
-        if progress:
+        if progress or run.reroute_overdue():
             continue
         wait = run.seconds_to_wait()
         if wait is None or wait > patience_seconds:
@@ -120,6 +120,16 @@ class _Run:
             for name in outbox.waiting(connection):
                 if name in refused or name not in self._channels:
                     self._settler.reroute(connection, name)
+
+    def reroute_overdue(self) -> int:
+        """Use second routes for what is still here after it was due long ago; how many messages were new there.
+
+        A channel that never answers refuses nothing, so that nobody closes it.
+        """
+        overdue = self._clock() - timedelta(minutes=self._settings.alerts.overdue_minutes)
+        with writing(self._engine) as connection:
+            waiting = outbox.waiting(connection)
+            return sum(self._settler.reroute(connection, name, queued_before=overdue) for name in waiting)
 
     def seconds_to_wait(self) -> float | None:
         """Until the next message can be taken up; ``None`` when nothing waits in a channel that works."""

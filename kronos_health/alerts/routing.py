@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from kronos_health.domain.alerts import Message, TransitionKind
+from kronos_health.domain.alerts import AlertKind, Message, TransitionKind
 from kronos_health.settings.models import Settings
 
 
 def routes(message: Message, settings: Settings) -> tuple[str, ...]:
-    """The channels for ``message``, each once. Without token and webhook the console holds every message."""
+    """The channels for ``message``, each once. Without token and webhook the console holds every message.
+
+    That the checker is unhealthy is said by the second route at once: what is broken may be the first.
+    """
     names = settings.alerts.channels
     if message.transition is TransitionKind.ESCALATED and settings.alerts.escalate_channel:
         names = (settings.alerts.escalate_channel,)
-    usable = [name if is_set_up(name, settings) else "console" for name in names]
-    return tuple(dict.fromkeys(usable or ["console"]))
+    usable: list[str] = [name if is_set_up(name, settings) else "console" for name in names] or ["console"]
+    if message.kind is AlertKind.CHECKER_UNHEALTHY:
+        usable.append(second_route(usable[0], settings))
+    return tuple(dict.fromkeys(usable))
 
 
 def is_set_up(name: str, settings: Settings) -> bool:

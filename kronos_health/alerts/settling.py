@@ -58,12 +58,15 @@ class Settler:
         self._present, self._settings, self._clock, self._pace, self._owner = present, settings, clock, pace, owner
         self.tally = Tally()
 
-    def reroute(self, connection: Connection, name: str, only: str | None = None) -> None:
-        """Queue what is open in ``name`` (or the one row ``only``) for its second route as well."""
+    def reroute(
+        self, connection: Connection, name: str, only: str | None = None, queued_before: datetime | None = None
+    ) -> int:
+        """Queue what is open in ``name`` (or the one row ``only``) for its second route as well; how many were new."""
         refused = {status.name for status in store.channels(connection) if status.disabled_at}
         route = usable_route(name, self._settings, self._present, refused)
-        if route:
-            outbox.reroute(connection, name, route, self._clock(), only)
+        if not route:
+            return 0
+        return outbox.reroute(connection, name, route, self._clock(), only, queued_before)
 
     def settle_send(self, connection: Connection, row: OutboxRow, outcome: Outcome) -> bool:
         """After an attempt to send; false when the lease was lost meanwhile."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from kronos_health.alerts.heartbeat import ping
+from kronos_health.alerts.heartbeat import Pings
 from kronos_health.checks import attention
 from kronos_health.checks.baseline import import_shipped
 from kronos_health.checks.context import Context
@@ -84,7 +84,8 @@ class _Found:
 
 def check(context: Context, on_progress: ProgressListener | None = None, say: Say = lambda _line: None) -> Health:
     """Watch, scan, probe where evidence is stale, weigh, tell. ``say`` is told what is being done."""
-    ping(context.settings.heartbeat, "start")
+    pings = Pings(context.settings.heartbeat, "check")
+    pings.start()
     found = _Found()
     import_shipped(context)
     say("Looking upstream and at production's settings …")
@@ -98,7 +99,7 @@ def check(context: Context, on_progress: ProgressListener | None = None, say: Sa
     say("Delivering messages …")
     _deliver(context, found)
     health = _health(context, decisions, found)
-    refused = ping(context.settings.heartbeat, "fail" if health.exit_status == 2 else "success", health.sentence)
+    refused = pings.end(health.exit_status != 2, health.sentence)
     return replace(health, notes=(*health.notes, refused)) if refused else health
 
 

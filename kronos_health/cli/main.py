@@ -14,6 +14,7 @@ from kronos_health.checks.context import CheckError
 from kronos_health.cli import (
     alerts,
     candidates,
+    doctor,
     health,
     logs,
     probing,
@@ -38,7 +39,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (health, probing, rehearsing, candidates, targets, logs, signatures, alerts, switching, records, setup):
+_COMMANDS = (
+    health,
+    doctor,
+    probing,
+    rehearsing,
+    candidates,
+    targets,
+    logs,
+    signatures,
+    alerts,
+    switching,
+    records,
+    setup,
+)
+for module in _COMMANDS:
     module.register(app)
 
 

@@ -222,10 +222,18 @@ def last_address(connection: Connection, channel: str) -> str | None:
     ).scalar()
 
 
-def reroute(connection: Connection, from_channel: str, to_channel: str, now: datetime, only: str | None = None) -> int:
+def reroute(
+    connection: Connection,
+    from_channel: str,
+    to_channel: str,
+    now: datetime,
+    only: str | None = None,
+    queued_before: datetime | None = None,
+) -> int:
     """Queue what is open in ``from_channel`` (or the one row ``only``) for ``to_channel`` as well; how many were new.
 
-    The rows of ``from_channel`` stay as they are: nothing is lost when it works again.
+    With ``queued_before``, only what waits since before then. The rows of ``from_channel`` stay as they are: nothing is
+    lost when it works again.
     """
     known = outbox.alias("known")
     already = exists().where(
@@ -236,6 +244,8 @@ def reroute(connection: Connection, from_channel: str, to_channel: str, now: dat
         known.c.kind == outbox.c.kind,
     )
     wanted = outbox.c.id == only if only else and_(_open(), outbox.c.channel == from_channel)
+    if queued_before is not None:
+        wanted = and_(wanted, outbox.c.created_at < queued_before)
     rows = [_row(row) for row in connection.execute(select(outbox).where(wanted, ~already))]
     return sum(
         enqueue(connection, to_channel, row.fingerprint, row.episode, row.kind, row.sequence, row.message, now)

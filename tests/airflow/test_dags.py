@@ -73,6 +73,7 @@ def it_runs_at_the_promised_times(dags: dict[str, Any]) -> None:
         "kronos_revisit": "41 */6 * * *",
         "kronos_alert_delivery": "*/5 * * * *",
         "kronos_digest": "0 8 * * 1",
+        "kronos_doctor": "23 * * * *",
         "kronos_housekeeping": "30 4 * * *",
         "kronos_switch": "7,22,37,52 * * * *",
     }

@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import Engine
 
 from kronos_health.alerts.condition import channel_enable, channel_status, recheck
+from kronos_health.checks.observations.checker import of_checkup
+from kronos_health.domain.alerts import ObservationState
 from tests.alerts.conftest import BRISK, Desk, desk_for
 from tests.alerts.samples import DRIFT, HIT, OK_AGAIN
 from tests.support.slack_server import (
+    Misbehaviour,
     SlackServer,
     says,
 )
@@ -60,6 +63,30 @@ class DescribeRefusals:
         desk.record(OK_AGAIN)
         assert desk.deliver().sent == 1
         assert "thread_ts" not in slack.messages[0]
+
+
+class DescribeAChannelThatNeverAnswers:
+    """It refuses nothing, so nobody closes it."""
+
+    def it_does_not_keep_a_message_longer_than_an_hour(self, engine: Engine, slack: SlackServer) -> None:
+        desk = desk_for(engine, slack, slack={"base_url": "http://127.0.0.1:1/api/"})
+        desk.record(HIT)
+        desk.clock.forward(3_000)
+        assert desk.deliver().disabled_channels == ()
+        desk.record(DRIFT)
+        desk.clock.forward(700)
+        for _again in range(2):
+            desk.deliver()
+        assert desk.console.getvalue().count(HIT.title) == 1
+        assert DRIFT.title not in desk.console.getvalue()  # not late yet
+        assert desk.states() == ["pending", "pending"]  # and both are still Slack's
+
+    def it_does_not_keep_to_itself_that_the_checker_is_unhealthy(self, desk: Desk, slack: SlackServer) -> None:
+        told = of_checkup("channels", ObservationState.BAD, "3 messages to slack on the way", "", "h")
+        slack.always("chat.postMessage", Misbehaviour(status=503))
+        desk.record(told)
+        desk.deliver()
+        assert "Messages do not get out" in desk.console.getvalue()
 
 
 class DescribeARefusedChannel:

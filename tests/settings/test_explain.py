@@ -108,7 +108,7 @@ def uncommented(text: str) -> list[str]:
 def documented(text: str) -> list[str]:
     content = tomllib.loads("\n".join(uncommented(text)))
     free = {"production.expected", "production.forbidden", "logs.patterns", "alerts.kinds", "switch.carried"}
-    free |= {"targets.kronos.options", "targets.kronos.compiled_env"}
+    free |= {"targets.kronos.options", "targets.kronos.compiled_env", "heartbeat.slugs"}
     return list(flat(content, "", free))
 
 

@@ -25,7 +25,14 @@ STEPS: tuple[tuple[str, dict[str, str]], ...] = (
     ("Weighing the criteria", {"kronos_revisit": "decision"}),
 )
 QUESTION = "kronos_switch"  # its runs wait for a person, without a process: they outlive an `up`
-OTHERS = ("kronos_log_alarm", "kronos_alert_delivery", "kronos_digest", "kronos_housekeeping", QUESTION)
+OTHERS = (
+    "kronos_log_alarm",
+    "kronos_alert_delivery",
+    "kronos_digest",
+    "kronos_doctor",
+    "kronos_housekeeping",
+    QUESTION,
+)
 DAG_IDS = (*(dag_id for _, dags in STEPS for dag_id in dags), *OTHERS)
 
 FRESH = timedelta(hours=24)  # younger evidence is not probed again by a second start; the nightly DAG goes on

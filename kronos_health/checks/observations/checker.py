@@ -9,6 +9,19 @@ from kronos_health.checks.observations.commands import command
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
 
+_PARTS = {
+    "channels": "Messages do not get out",
+    "clock": "The checker's clock is off",
+    "dags": "Not every DAG of the checker runs",
+    "database": "The checker's database is not sound",
+    "disk": "The checker runs out of disk space",
+    "heartbeat": "The heartbeat does not arrive",
+    "logs": "The checker does not keep up with the logs",
+    "probes": "A probe was lost",
+    "schema": "The checker's database has another schema",
+    "settings": "The checker's settings cannot all be used",
+}
+
 
 def of_run(check: str, subject: str | None, stuck: bool, heartbeat_id: str, started_at: datetime) -> Observation:
     """A run of a check that never said how it ended, with no later run that did."""
@@ -44,4 +57,18 @@ def of_week(
         observed_at=at - timedelta(days=7),
         facts=tuple(facts),
         evidence=tuple(f"decision:{decision_id}" for decision_id in decision_ids),
+    )
+
+
+def of_checkup(subject: str, state: ObservationState, what: str, step: str, heartbeat_id: str) -> Observation:
+    """What the doctor found of one part of the checker."""
+    return Observation(
+        kind=AlertKind.CHECKER_UNHEALTHY,
+        key=f"doctor/{subject}",
+        state=state,
+        severity=Severity.WARNING,
+        title=_PARTS.get(subject, f"The checker's {subject} want attention"),
+        summary=f"{what[:1].upper()}{what[1:].rstrip('.')}.",
+        next_step=step or command("doctor"),
+        evidence=(f"heartbeat:{heartbeat_id}",),
     )

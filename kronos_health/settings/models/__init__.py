@@ -4,6 +4,7 @@ Unknown keys are errors. Paths are resolved against the folder of the settings f
 :mod:`kronos_health.settings.loading`.
 """
 
+from kronos_health.settings.models.checkup import Doctor
 from kronos_health.settings.models.hours import Blackout
 from kronos_health.settings.models.judging import Regression, Revisit
 from kronos_health.settings.models.keeping import Database, Retention
@@ -24,6 +25,7 @@ __all__ = [
     "Bounds",
     "Candidates",
     "Database",
+    "Doctor",
     "Evaluation",
     "Follow",
     "Heartbeat",

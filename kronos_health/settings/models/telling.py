@@ -66,6 +66,9 @@ class Alerts(Section):
     kinds: dict[Kind, AlertKindPolicy] = Field(
         default_factory=dict, description="[alerts.kinds.KIND]: patience with one kind of alert"
     )
+    overdue_minutes: Positive = Field(
+        60.0, description="a message that is on its way for so long takes the second route as well"
+    )
     graph_reuse_recover_predictions: Count = Field(20, description="completed predictions after the last hit")
     lease_seconds: Positive = 60.0
     batch: Count = 50
@@ -84,8 +87,25 @@ class Slack(Section):
     timeout_seconds: Positive = 10.0
 
 
+_CHECKS = frozenset({
+    "check", "deliver", "digest", "doctor", "housekeeping", "probe", "revisit", "scan", "watch",
+})  # fmt: skip
+
+
 class Heartbeat(Section):
     """An optional healthchecks-compatible ping."""
 
-    url: SecretStr = SecretStr("")
-    timeout_seconds: Positive = 5.0
+    url: SecretStr = Field(SecretStr(""), description="address to ping; with slugs, the address of the ping key")
+    slugs: dict[str, Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]] = Field(
+        default_factory=dict,
+        description="check = slug: each of these pings url/slug; without any, check and doctor ping url itself",
+    )
+    timeout_seconds: Positive = Field(5.0, description="a ping is given up after so long, whatever it waits for")
+
+    @field_validator("slugs")
+    @classmethod
+    def _are_of_checks(cls, value: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(set(value) - _CHECKS)
+        if unknown:
+            raise ValueError(f"there is no check named {unknown[0]}; there are {', '.join(sorted(_CHECKS))}")
+        return value

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
+from kronos_health.settings.models.checkup import Doctor
 from kronos_health.settings.models.judging import Regression, Revisit
 from kronos_health.settings.models.keeping import Database, Retention
 from kronos_health.settings.models.probing import Probe
@@ -36,6 +37,7 @@ class Settings(Section):
     alerts: Alerts = Alerts()
     slack: Slack = Slack()
     heartbeat: Heartbeat = Heartbeat()
+    doctor: Doctor = Doctor()
     retention: Retention = Retention()
     page_url: str = Field("", description="address of the Airflow UI, for links in messages")
     command: str = Field(
