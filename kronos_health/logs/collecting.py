@@ -51,6 +51,7 @@ class Collector:
     error_kinds: int
     now: datetime
     counts: Counter[str] = field(default_factory=Counter)
+    masked: dict[str, str] = field(default_factory=dict)  # messages of unknown errors
 
     def take(self, record: RawRecord, clock: Clock, kept: Kept) -> int:
         """Add what ``record`` says to ``kept``; returns how many rows that will be: what is only counted is none."""
@@ -84,13 +85,13 @@ class Collector:
         return int(more)
 
     def _unknown(self, record: RawRecord, text: RecordText, at: datetime, kept: Kept) -> int:
-        key, message = kind_of(text)
+        key, message = kind_of(text, self.masked)
         known = kept.errors.get(key)
         if known is None:
             shown = stored_text(text.shown, min(self.stored_chars, _EXAMPLE_CHARS))
             if len(kept.errors) >= self.error_kinds:
                 key, message, shown = fingerprint(UNKNOWN, "", MORE_KINDS), MORE_KINDS, ""
-            known = kept.errors.get(key) or new_kind(key, mask(message), text, shown, record.line, at)
+            known = kept.errors.get(key) or new_kind(key, message, text, shown, record.line, at)
         new = key not in kept.errors
         kept.errors[key] = seen_again(known, at)
         bucket = (UNKNOWN, key, at.replace(minute=0, second=0, microsecond=0))

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import replace
 from datetime import datetime
 
 from kronos_health.domain.logs import ErrorKind
 from kronos_health.logs.fingerprint import RAISED, VARIES, VERSION, fingerprint
 from kronos_health.logs.levels import after_level
-from kronos_health.logs.masking import MASK
+from kronos_health.logs.masking import MASK, mask
 from kronos_health.logs.text import RecordText
 
 UNKNOWN = "unknown_error"
 MORE_KINDS = "more kinds of errors than are told apart in one scan"
 _MESSAGE_CHARS = 300
 _RAISED_CHARS = 128
+_REMEMBERED = 10_000
 _JSON_MESSAGE = re.compile(r"\"(?:message|msg|event|error)\"\s{0,3}:\s{0,3}\"(?P<message>(?:[^\"\\]|\\.){1,2000})")
 # What varies beside numbers, times, ids and paths: quoted texts and what is traded.
 _PARAMETERS = re.compile(
@@ -65,9 +66,18 @@ def _shown(kind: str | None, text: str) -> str:
     return " " if kind == "space" else text if kind == "secret" else f"<{kind}>"
 
 
-def kind_of(text: RecordText) -> tuple[str, str]:
-    """Fingerprint and general message of an error."""
-    message = general(message_of(text))
+def kind_of(text: RecordText, masked: MutableMapping[str, str] | None = None) -> tuple[str, str]:
+    """Fingerprint and general message of an error, secrets masked.
+
+    ``masked`` remembers what was masked before: errors that differ in what varies only are masked once.
+    """
+    said = message_of(text)
+    unmasked = general(said)
+    message = masked.get(unmasked) if masked is not None else None
+    if message is None:
+        message = general(mask(said))  # masked first: half a token would not be known as one
+        if masked is not None and len(masked) < _REMEMBERED:
+            masked[unmasked] = message
     return fingerprint(UNKNOWN, text.unprefixed, message), message
 
 
