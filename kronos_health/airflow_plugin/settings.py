@@ -126,14 +126,21 @@ def _libpq_parameters(extra: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _slack_values(connection: Connection) -> dict[str, str]:
-    """Keys of ``[slack]``. A ``slack`` connection holds a bot token, a ``slackwebhook`` one an incoming webhook."""
+    """Keys of ``[slack]``. A ``slack`` connection holds a bot token, a ``slackwebhook`` one an incoming webhook.
+
+    The app-level token of Socket Mode stands in the extra of the former, as ``app_token``.
+    """
     extra = connection.extra_dejson
     if connection.conn_type == "slackwebhook":
         secret = connection.password or ""
         base = f"{connection.schema or 'https'}://{connection.host or 'hooks.slack.com'}/services"
         values = {"webhook_url": secret if "://" in secret else f"{base}/{secret.lstrip('/')}" if secret else ""}
     else:
-        values = {"token": connection.password or "", "base_url": extra.get("base_url") or ""}
+        values = {
+            "token": connection.password or "",
+            "app_token": extra.get("app_token") or "",
+            "base_url": extra.get("base_url") or "",
+        }
     values["channel"] = extra.get("channel") or ""
     return {key: str(value) for key, value in values.items() if value}
 
@@ -147,6 +154,7 @@ def _mask(settings: Settings) -> None:
     for secret in (
         url.password,
         settings.slack.token.get_secret_value(),
+        settings.slack.app_token.get_secret_value(),
         settings.slack.webhook_url.get_secret_value(),
         settings.heartbeat.url.get_secret_value(),
     ):

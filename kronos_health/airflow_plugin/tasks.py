@@ -53,9 +53,11 @@ def opened(dag_run: Any) -> Iterator[Context]:
 
 def begin(dag_run: Any = None) -> str:
     """Open a campaign and return its id; a cleared task goes on with the one its run has not finished."""
+    from kronos_health.checks.asked_probes import begun
     from kronos_health.checks.probing import start_campaign
 
     with opened(dag_run) as context:
+        begun(context, dag_run.run_id)
         return str(start_campaign(context))
 
 
@@ -102,10 +104,12 @@ def _places(asked: Mapping[str, Any]) -> tuple[str, ...]:
 
 def finish(campaign_id: str, dag_run: Any = None) -> str:
     """Close the campaign and compare its probes."""
+    from kronos_health.checks.asked_probes import ended
     from kronos_health.checks.probing import finish_campaign
 
     with opened(dag_run) as context:
         done = finish_campaign(context, campaign_id)
+        ended(context, dag_run.run_id, done)
     for probe in done.probes:
         outcome = probe.outcome.value if probe.outcome else "not finished"
         log.info(
@@ -206,6 +210,23 @@ def order_trials(dag_run: Any = None) -> list[Summary]:
             },
         }
         for one in orders
+    ]
+
+
+def order_asked(dag_run: Any = None) -> list[Summary]:
+    """The probes that people asked for and nobody has taken, each as the arguments of the task that starts it."""
+    from kronos_health.checks.asked_probes import RUN_PREFIX, waiting
+
+    with opened(dag_run) as context:
+        found = waiting(context)
+    for asked in found:
+        log.info("%s asked for a probe of %s", asked.who, asked.target or "the targets in the settings")
+    return [
+        {
+            "trigger_run_id": f"{RUN_PREFIX}{asked.id}",
+            "conf": {"targets": [asked.target] if asked.target else []},
+        }
+        for asked in found
     ]
 
 

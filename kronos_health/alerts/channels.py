@@ -22,6 +22,7 @@ class Verdict(StrEnum):
     PAYLOAD = "payload"  # surely not: the message itself is at fault, plain text may pass
     CHANNEL = "channel"  # surely not, and nothing else will be until a person acts
     UNKNOWN = "unknown"  # it may have arrived: look before sending again
+    STAGED = "staged"  # what the message shows was brought along; the message itself follows
     PARENT_GONE = "parent_gone"  # surely not: the message it answers is no longer there
     ABSENT = "absent"  # looked: it did not arrive
     UNREADABLE = "unreadable"  # cannot look, now or later
@@ -29,13 +30,19 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A verdict with its particulars. ``advice`` says what a person can do; ``retry_after`` is in seconds."""
+    """A verdict with its particulars. ``advice`` says what a person can do; ``retry_after`` is in seconds.
+
+    ``orphaned``: the message it answered is gone, and it stands by itself; ``staged`` is the channel's id of what was
+    brought along.
+    """
 
     verdict: Verdict
     external_id: str | None = None
     error: str = ""
     advice: str = ""
     retry_after: float | None = None
+    orphaned: bool = False
+    staged: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Parcel:
 
     ``parent_id`` and ``parent`` are the first message of its episode in this channel, where that arrived;
     ``known_address`` is the external id of the newest message delivered there; ``since`` is when it was first tried.
+    ``reference`` is the id of the first message of its episode; ``png`` is its picture, ``staged`` the channel's own
+    id of it once it was brought along; ``attempts`` counts this one.
     """
 
     id: str
@@ -53,6 +62,10 @@ class Parcel:
     parent: Message | None = None
     known_address: str | None = None
     since: datetime | None = None
+    reference: str = ""
+    png: bytes | None = None
+    staged: str | None = None
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,7 @@ class Channel(ABC):
 
     name: str
     pace_seconds: float = 0.0  # shortest time between two messages
+    refreshes: bool = False  # whether a message that was sent can be made to show something else
 
     @abstractmethod
     def send(self, parcel: Parcel) -> Outcome:

@@ -13,11 +13,14 @@ from kronos_health.alerts.text import clean, clean_line, duration, more_times, s
 from kronos_health.domain.alerts import (
     Alert,
     AlertKind,
+    AlertState,
     Fact,
     Message,
     Observation,
     ObservationState,
     Particulars,
+    Picture,
+    Standing,
     Transition,
     TransitionKind,
 )
@@ -99,6 +102,7 @@ def compose(
         new_occurrences=max(after.announced_occurrences - known, 0),
         excerpt_cut=told.excerpt_cut,
         seen=observation.state,
+        picture=observation.picture,
     )
 
 
@@ -214,6 +218,19 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _standing(values: Mapping[str, Any] | None) -> Standing | None:
+    if values is None:
+        return None
+    moments = {name: _moment(values.get(name)) for name in ("acknowledged_at", "silenced_until")}
+    known = {field.name for field in fields(Standing)}
+    kept = {name: value for name, value in values.items() if name in known}
+    return Standing(**(kept | moments | {"state": AlertState(values["state"])}))
+
+
 _READERS: dict[str, Any] = {
     "kind": AlertKind,
     "transition": TransitionKind,
@@ -222,5 +239,7 @@ _READERS: dict[str, Any] = {
     "facts": lambda facts: tuple(Fact(**fact) for fact in facts),
     "evidence": tuple,
     "inhibitors": tuple,
-    "since": lambda text: datetime.fromisoformat(text) if text else None,
+    "since": _moment,
+    "standing": _standing,
+    "picture": lambda values: Picture(**values) if values else None,
 }

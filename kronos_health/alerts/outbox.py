@@ -20,10 +20,11 @@ from kronos_health.alerts.channels import LONGEST_WAIT, Channel, Outcome, Parcel
 from kronos_health.alerts.condition import reopen_if_it_works
 from kronos_health.alerts.messages import fired_and_resolved, from_json, to_json
 from kronos_health.alerts.settling import Clock, Pace, Settler
+from kronos_health.alerts.standing import queue_refreshes
 from kronos_health.domain.alerts import DeliveryState, TransitionKind
 from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
-from kronos_health.store import outbox
+from kronos_health.store import outbox, pictures
 from kronos_health.store.alerts import ChannelStatus
 from kronos_health.store.database import reading, writing
 from kronos_health.store.outbox import OutboxRow
@@ -113,6 +114,7 @@ class _Run:
         for channel in self._channels.values():
             reopen_if_it_works(self._engine, channel, self._settings, now)
         self._use_second_routes()
+        self._show_how_alerts_stand()
 
     def _use_second_routes(self) -> None:
         with writing(self._engine) as connection:
@@ -130,6 +132,14 @@ class _Run:
         with writing(self._engine) as connection:
             waiting = outbox.waiting(connection)
             return sum(self._settler.reroute(connection, name, queued_before=overdue) for name in waiting)
+
+    def _show_how_alerts_stand(self) -> None:
+        able = [name for name, channel in self._channels.items() if channel.refreshes]
+        if not able:
+            return
+        with writing(self._engine) as connection:
+            refused = {status.name for status in store.channels(connection) if status.disabled_at}
+            queue_refreshes(connection, [name for name in able if name not in refused], self._clock())
 
     def seconds_to_wait(self) -> float | None:
         """Until the next message can be taken up; ``None`` when nothing waits in a channel that works."""
@@ -235,14 +245,19 @@ class _Run:
 
     def _parcel(self, connection: Connection, row: OutboxRow, now: datetime, read_back: bool) -> Parcel:
         parent = outbox.parent_of(connection, row)
+        message = from_json(row.message)
         return Parcel(
             id=row.id,
-            message=from_json(row.message),
+            message=message,
             plain=row.plain,
             parent_id=parent.external_id if parent else None,
             parent=from_json(parent.message) if parent else None,
             known_address=outbox.last_address(connection, row.channel) if read_back else None,
             since=row.first_claimed_at or now,
+            reference=parent.id if parent else row.id,
+            png=pictures.png_of(connection, message.picture.id) if message.picture else None,
+            staged=row.staged,
+            attempts=row.attempts + 1,
         )
 
     def _unreadable(self, connection: Connection, row: OutboxRow, error: ValueError) -> None:

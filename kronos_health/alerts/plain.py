@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kronos_health.alerts.messages import headline
+from kronos_health.alerts.standing import standing_lines
 from kronos_health.alerts.text import moment, times, without_middle
 from kronos_health.domain.alerts import Message
 
@@ -20,10 +21,14 @@ def _lines(message: Message, excerpt_limit: int) -> Iterator[str]:
     yield headline(message)
     if message.summary:
         yield message.summary
+    if message.standing:
+        yield from standing_lines(message.standing)
     yield from (f"{label}: {value}" for label, value in when_and_how_often(message))
     yield from (f"{fact.label}: {fact.value}" for fact in message.facts)
     if message.excerpt:
         yield from _excerpt(message, message.excerpt, excerpt_limit)
+    if message.picture:
+        yield f"Chart: {message.picture.alt_text}"
     if message.evidence:
         yield f"Evidence: {evidence_list(message)}"
     if message.next_step:
@@ -33,7 +38,8 @@ def _lines(message: Message, excerpt_limit: int) -> Iterator[str]:
 def when_and_how_often(message: Message) -> tuple[tuple[str, str], ...]:
     """Since when and how often; a summary of a time (the digest) has no count."""
     since = (("Since", moment(message.since)),) if message.since else ()
-    return (*since, *((("Seen", times(message.occurrences)),) if message.occurrences else ()))
+    count = message.standing.occurrences if message.standing else message.occurrences
+    return (*since, *((("Seen", times(count)),) if count else ()))
 
 
 def evidence_list(message: Message) -> str:

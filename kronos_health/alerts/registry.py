@@ -23,7 +23,8 @@ def open_channels(settings: Settings, stream: TextIO | None = None) -> dict[str,
         from kronos_health.alerts.slack.client import SlackClient
 
         client = SlackClient("slack", slack.token.get_secret_value(), slack.base_url, slack.timeout_seconds)
-        opened["slack"] = SlackChannel(client, slack.channel, settings.page_url)
+        interactive = bool(slack.app_token.get_secret_value())
+        opened["slack"] = SlackChannel(client, slack.channel, settings.page_url, interactive)
     if is_set_up("slack_webhook", settings):
         from kronos_health.alerts.slack.webhook import WebhookChannel
 

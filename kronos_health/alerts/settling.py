@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from kronos_health.alerts.channels import Outcome, Verdict
 from kronos_health.alerts.condition import close_channel, usable_route
-from kronos_health.domain.alerts import DeliveryState
+from kronos_health.domain.alerts import DeliveryState, TransitionKind
 from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
 from kronos_health.store import outbox
@@ -79,6 +79,10 @@ class Settler:
                 return self._channel_refused(connection, row, outcome, DeliveryState.PENDING)
             case Verdict.UNKNOWN:
                 return self._unknown(connection, row, outcome)
+            case Verdict.STAGED:
+                return self._again(
+                    connection, row, DeliveryState.PENDING, outcome.retry_after or 0.0, outcome, staged=outcome.staged
+                )
             case Verdict.PAYLOAD if not row.plain:
                 self._failed(row, outcome)
                 return self._again(connection, row, DeliveryState.PENDING, 0.0, outcome, plain=True)
@@ -110,7 +114,9 @@ class Settler:
 
     def _sent(self, connection: Connection, row: OutboxRow, outcome: Outcome) -> bool:
         now = self._clock()
-        self.tally.sent += 1
+        self.tally.sent += row.kind is not TransitionKind.REFRESHED
+        if outcome.orphaned:
+            outbox.orphan(connection, row)
         store.note_sent(connection, row.channel, now)
         return self._settle(
             connection, row, DeliveryState.SENT, external_id=outcome.external_id, sent_at=now, last_error=None
@@ -145,7 +151,8 @@ class Settler:
     def _dead(self, connection: Connection, row: OutboxRow, outcome: Outcome) -> bool:
         self.tally.dead += 1
         self.problem(row.channel, f"a message was given up: {outcome.error}")
-        self.reroute(connection, row.channel, only=row.id)
+        if row.kind is not TransitionKind.REFRESHED:
+            self.reroute(connection, row.channel, only=row.id)
         return self._settle(connection, row, DeliveryState.DEAD, last_error=outcome.error or None)
 
     def _later(self, connection: Connection, row: OutboxRow, state: DeliveryState, outcome: Outcome) -> bool:
@@ -161,9 +168,8 @@ class Settler:
         state: DeliveryState,
         wait: float,
         outcome: Outcome,
-        plain: bool | None = None,
+        **values: object,
     ) -> bool:
-        values = {} if plain is None else {"plain": plain}
         return self._settle(
             connection,
             row,

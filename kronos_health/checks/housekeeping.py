@@ -12,7 +12,7 @@ from kronos_health.checks.observations import checker as observations
 from kronos_health.checks.pulse import pulse
 from kronos_health.probe.kept import Removed
 from kronos_health.store import alerts as alert_store
-from kronos_health.store import outbox, plans, probe_history, probes, retention
+from kronos_health.store import asked_probes, conversation, outbox, pictures, plans, probe_history, probes, retention
 from kronos_health.store.database import reading, writing
 from kronos_health.store.retention import Before, Forgotten
 
@@ -36,7 +36,11 @@ def housekeep(context: Context) -> HousekeepingSummary:
         stuck = _tell_of_stuck_runs(context, now - timedelta(hours=kept.lost_after_hours))
         forgotten = _forget(context, now)
         with writing(context.engine) as connection:
-            messages = outbox.forget(connection, now - timedelta(days=kept.deliveries_days))
+            before = now - timedelta(days=kept.deliveries_days)
+            messages = outbox.forget(connection, before)
+            pictures.forget(connection, before)
+            conversation.forget(connection, before)
+            asked_probes.forget(connection, before)
         if lost or stuck:
             state.attention(f"{len(lost)} probes lost, {len(stuck)} runs never ended")
         return HousekeepingSummary(lost, stuck, forgotten, messages, candidates.prune(context))

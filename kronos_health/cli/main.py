@@ -14,6 +14,7 @@ from kronos_health.checks.context import CheckError
 from kronos_health.cli import (
     alerts,
     candidates,
+    conversation,
     doctor,
     health,
     logs,
@@ -52,6 +53,7 @@ _COMMANDS = (
     switching,
     records,
     setup,
+    conversation,
 )
 for module in _COMMANDS:
     module.register(app)

@@ -71,6 +71,7 @@ class TransitionKind(StrEnum):
     ESCALATED = "escalated"  # nobody acknowledged it in time: said on a second channel
     ACKNOWLEDGED = "acknowledged"  # a person took it on: no reminder until it is over or gets worse
     UNACKNOWLEDGED = "unacknowledged"
+    REFRESHED = "refreshed"  # no step: the first message of an episode is to show how the alert stands now
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Observation:
     excerpt: str | None = None  # log text or a stack: data, escaped on rendering
     evidence: tuple[str, ...] = ()  # "table:row id"
     inhibitors: tuple[str, ...] = ()
+    picture: Picture | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -232,6 +234,27 @@ class DeliveryState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How an open alert stands: what the first message of its episode shows wherever it can be updated in place."""
+
+    state: AlertState
+    occurrences: int = 1
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+    silenced_until: datetime | None = None
+    silenced_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that goes with a message; ``id`` names the stored PNG, ``alt_text`` says what it shows."""
+
+    id: str
+    title: str
+    alt_text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A channel-neutral message, rendered by each channel in its own form."""
 
@@ -254,3 +277,5 @@ class Message:
     seen: ObservationState = (
         ObservationState.BAD
     )  # by the look that caused it: a reminder may come while nobody can see
+    standing: Standing | None = None  # in rows that refresh the first message of an episode
+    picture: Picture | None = None

@@ -7,6 +7,7 @@ for every earlier one.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
-from kronos_health.domain.alerts import DeliveryState, TransitionKind
+from kronos_health.domain.alerts import AlertState, DeliveryState, TransitionKind
 from kronos_health.store.alerts import insert_if_absent
-from kronos_health.store.tables.alerts import outbox
+from kronos_health.store.tables.alerts import alert, outbox
+from kronos_health.store.types import new_id
 
 _NAMESPACE = uuid.UUID("6f0c62a9-1c0e-5b7e-9d4c-2b7d0f6a8e11")  # drawn once, for the identities of messages
 _OPEN = (DeliveryState.PENDING.value, DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
@@ -44,6 +46,8 @@ class OutboxRow:
     external_id: str | None = None
     last_error: str | None = None
     sent_at: datetime | None = None
+    shown: str | None = None
+    staged: str | None = None
 
 
 def message_id(channel: str, fingerprint: str, episode: int, kind: TransitionKind, sequence: int) -> str:
@@ -60,12 +64,13 @@ def enqueue(
     sequence: int,
     message: str,
     now: datetime,
+    row_id: str | None = None,
 ) -> bool:
-    """Queue a message unless it is queued already; whether it was new."""
+    """Queue a message unless it is queued already; whether it was new. ``row_id``: it may be queued many times."""
     return insert_if_absent(
         connection,
         outbox,
-        id=message_id(channel, fingerprint, episode, kind, sequence),
+        id=row_id or message_id(channel, fingerprint, episode, kind, sequence),
         channel=channel,
         fingerprint=fingerprint,
         episode=episode,
@@ -183,7 +188,9 @@ def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
         select(outbox)
         .where(
             *_episode(row),
-            outbox.c.sequence < row.sequence,
+            outbox.c.id != row.id,
+            outbox.c.kind != TransitionKind.REFRESHED.value,
+            outbox.c.sequence <= row.sequence,
             outbox.c.state == DeliveryState.SENT.value,
             outbox.c.external_id.is_not(None),
         )
@@ -191,6 +198,62 @@ def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
         .limit(1)
     ).first()
     return _row(found) if found else None
+
+
+def orphan(connection: Connection, row: OutboxRow) -> None:
+    """Forget where the episode's earlier messages stand: they are gone, and ``row`` begins the conversation anew."""
+    connection.execute(update(outbox).where(*_episode(row), outbox.c.sequence < row.sequence).values(external_id=None))
+
+
+def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[OutboxRow, ...]:
+    """The first message that arrived of each open alert's episode, in the ``channels`` that can show it anew."""
+    rows = connection.execute(
+        select(outbox)
+        .join(alert, and_(alert.c.fingerprint == outbox.c.fingerprint, alert.c.episode == outbox.c.episode))
+        .where(
+            alert.c.state.in_([AlertState.FIRING.value, AlertState.RECOVERING.value]),
+            outbox.c.channel.in_(list(channels)),
+            outbox.c.state == DeliveryState.SENT.value,
+            outbox.c.external_id.is_not(None),
+        )
+        .order_by(outbox.c.sequence.desc())
+    )
+    first = {(row.channel, row.fingerprint): _row(row) for row in rows}  # the lowest sequence is written last
+    return tuple(first.values())
+
+
+def refresh(connection: Connection, first: OutboxRow, sequence: int, message: str, shown: str, now: datetime) -> None:
+    """Have ``first`` show ``message``: after everything that was queued before, and before whatever follows.
+
+    ``sequence`` is that of the alert's newest message. A refresh that is still waiting is replaced.
+    """
+    connection.execute(update(outbox).where(outbox.c.id == first.id).values(shown=shown))
+    replaced = connection.execute(
+        update(outbox)
+        .where(
+            *_episode(first),
+            outbox.c.kind == TransitionKind.REFRESHED.value,
+            outbox.c.sequence == sequence,
+            outbox.c.state == DeliveryState.PENDING.value,
+        )
+        .values(message=message)
+    )
+    if not replaced.rowcount:
+        kind = TransitionKind.REFRESHED
+        enqueue(
+            connection, first.channel, first.fingerprint, first.episode, kind, sequence, message, now, row_id=new_id()
+        )
+
+
+def note_shown(connection: Connection, row_id: str, shown: str) -> None:
+    """Remember what the message ``row_id`` shows."""
+    connection.execute(update(outbox).where(outbox.c.id == row_id).values(shown=shown))
+
+
+def by_id(connection: Connection, row_id: str) -> OutboxRow | None:
+    """One message."""
+    row = connection.execute(select(outbox).where(outbox.c.id == row_id)).first()
+    return _row(row) if row else None
 
 
 def _episode(row: OutboxRow) -> tuple[ColumnElement[bool], ...]:
@@ -243,7 +306,9 @@ def reroute(
         known.c.sequence == outbox.c.sequence,
         known.c.kind == outbox.c.kind,
     )
-    wanted = outbox.c.id == only if only else and_(_open(), outbox.c.channel == from_channel)
+    # A refreshed message means something only where it stands.
+    news = outbox.c.kind != TransitionKind.REFRESHED.value
+    wanted = outbox.c.id == only if only else and_(_open(), outbox.c.channel == from_channel, news)
     if queued_before is not None:
         wanted = and_(wanted, outbox.c.created_at < queued_before)
     rows = [_row(row) for row in connection.execute(select(outbox).where(wanted, ~already))]

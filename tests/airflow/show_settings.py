@@ -24,6 +24,7 @@ def look() -> dict[str, object]:
         "database": settings.database_url,
         "database_origin": loaded.origins["database.url"],
         "token": settings.slack.token.get_secret_value(),
+        "app_token": settings.slack.app_token.get_secret_value(),
         "webhook": settings.slack.webhook_url.get_secret_value(),
         "base_url": settings.slack.base_url,
         "channel": settings.slack.channel,

@@ -27,7 +27,7 @@ POSTGRES = {
 BOT = {
     "conn_type": "slack",
     "password": "xoxb-1",
-    "extra": {"base_url": "http://127.0.0.1:9/api/", "channel": "#kronos"},
+    "extra": {"base_url": "http://127.0.0.1:9/api/", "channel": "#kronos", "app_token": "xapp-1"},
 }
 HOOK = "https://hooks.slack.com/services/T0/B0/secret"
 CASES = {
@@ -78,6 +78,7 @@ def it_never_asks_for_a_connection_while_a_dag_file_is_parsed(seen: dict[str, An
 def it_takes_token_address_and_channel_from_a_slack_connection(seen: dict[str, Any]) -> None:
     found = seen["bot"]
     assert (found["token"], found["base_url"], found["channel"]) == ("xoxb-1", "http://127.0.0.1:9/api/", "#kronos")
+    assert found["app_token"] == "xapp-1"
     assert found["channel_origin"] == "Airflow connection kronos_health_slack"
 
 

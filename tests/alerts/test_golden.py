@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,13 +17,19 @@ import pytest
 from kronos_health.alerts.messages import fired_and_resolved, from_json, to_json
 from kronos_health.alerts.plain import plain_text
 from kronos_health.alerts.slack.render import render, render_plain, render_resolved_parent
-from kronos_health.domain.alerts import AlertKind, Message, TransitionKind
+from kronos_health.domain.alerts import AlertKind, AlertState, Message, Standing, TransitionKind
 from tests.alerts.samples import every_message, message
+from tests.alerts.timeline import START
 from tests.support.slack_rules import breaches, refusal
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = every_message() | {
-    "graph_reuse.fired_and_resolved": fired_and_resolved(message(), message(transition=TransitionKind.RESOLVED))
+    "graph_reuse.fired_and_resolved": fired_and_resolved(message(), message(transition=TransitionKind.RESOLVED)),
+    "graph_reuse.refreshed": replace(
+        message(),
+        transition=TransitionKind.REFRESHED,
+        standing=Standing(AlertState.RECOVERING, 84, "anna (U0ANNA)", START, START + timedelta(hours=1), "ben (U0BEN)"),
+    ),
 }
 
 
@@ -74,6 +82,7 @@ def it_has_every_step_of_every_kind() -> None:
         TransitionKind.REMINDED,
         TransitionKind.RESOLVED,
         TransitionKind.ESCALATED,
+        TransitionKind.REFRESHED,
     }
     everywhere = set().union(*said.values())
     unsaid = {TransitionKind.STARTED_PENDING, TransitionKind.CLEARED_PENDING, TransitionKind.STARTED_RECOVERING}

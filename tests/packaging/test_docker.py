@@ -77,7 +77,7 @@ class DescribeSecrets:
 
 class DescribeServices:
     def it_runs_every_part_of_airflow(self, composed: dict[str, dict[str, Any]]) -> None:
-        assert set(composed) == AIRFLOW | {"postgres", "redis", "init"}
+        assert set(composed) == AIRFLOW | {"postgres", "redis", "init", "slack-listen"}
 
     def it_migrates_before_anything_else_starts(self, composed: dict[str, dict[str, Any]]) -> None:
         assert composed["init"]["depends_on"] == {

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 _SPECIAL = re.compile(r"<(?!https?://[^|>]*(\|[^>]*)?>)[^>]*>?")  # <!here>, <@U…>, <#C…>: anything but a link of ours
 _MENTION = re.compile(r"(?<![\w])@\w")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BARE_AMPERSAND = re.compile(r"&(?!amp;|lt;|gt;)")
 
 
@@ -50,11 +51,18 @@ def breaches(body: dict[str, Any]) -> list[str]:
                 found.append(f"{name}: {text[max(hit.start() - 20, 0) : hit.end() + 20]!r}")
     if len(list(_blocks(body))) > 45:
         found.append("more than 45 blocks")
+    found += _strange_values(body)
     if any(len(text) > 2_900 for block in _blocks(body) for text in _block_texts(block)):
         found.append("a text of more than 2,900 characters")
     if sum(map(len, texts)) > 12_000:
         found.append("more than 12,000 characters")
     return found
+
+
+def _strange_values(body: dict[str, Any]) -> list[str]:
+    rows = (block["elements"] for block in _blocks(body) if block.get("type") == "actions")
+    values = [button["value"] for row in rows for button in row if "value" in button]
+    return [f"a button's value that is no id of ours: {value[:40]!r}" for value in values if not _UUID.fullmatch(value)]
 
 
 def _blocks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -72,8 +80,14 @@ def _texts(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _block_texts(block: dict[str, Any]) -> Iterator[str]:
-    holders = [block.get("text"), *(block.get("fields") or ()), *(block.get("elements") or ())]
-    yield from (str(holder.get("text", "")) for holder in holders if isinstance(holder, dict))
+    elements = block.get("elements") or ()
+    holders = [block.get("text"), block.get("title"), *(block.get("fields") or ()), *elements]
+    holders += [element.get("text") for element in elements if isinstance(element.get("text"), dict)]
+    yield from (
+        str(holder["text"]) for holder in holders if isinstance(holder, dict) and isinstance(holder.get("text"), str)
+    )
+    if "alt_text" in block:
+        yield str(block["alt_text"])
 
 
 def _is_valid(block: dict[str, Any]) -> bool:
@@ -91,4 +105,19 @@ def _is_valid(block: dict[str, Any]) -> bool:
         return 0 < len(block.get("elements") or ()) <= 10 and all(element["text"] for element in block["elements"])
     if kind == "header":
         return 0 < len(block["text"]["text"]) <= 150
-    return kind in ("divider", "actions")
+    if kind == "actions":
+        return _are_buttons(block.get("elements") or ())
+    if kind == "image":
+        return bool(block.get("slack_file") or block.get("image_url")) and 0 < len(block["alt_text"]) <= 2_000
+    return bool(kind == "divider")
+
+
+def _are_buttons(elements: Sequence[dict[str, Any]]) -> bool:
+    names = [element["action_id"] for element in elements]
+    return (
+        0 < len(elements) <= 25
+        and len(set(names)) == len(names)
+        and all(0 < len(name) <= 255 for name in names)
+        and all(0 < len(element["text"]["text"]) <= 75 for element in elements)
+        and all(len(element.get("value", "")) <= 2_000 and len(element.get("url", "")) <= 3_000 for element in elements)
+    )

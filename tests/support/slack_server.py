@@ -1,7 +1,8 @@
 """A Slack Web API on loopback that checks what it receives and misbehaves on request.
 
-It speaks chat.postMessage, chat.update, conversations.history, conversations.replies, auth.test and incoming webhooks
-over real HTTP, keeps what was posted, and notes every breach of Slack's rules in ``problems``. Run it by hand with
+It speaks chat.postMessage, chat.update, conversations.history, conversations.replies, auth.test, external file uploads,
+incoming webhooks and the addresses that answer a person over real HTTP, and Socket Mode over a real WebSocket; it keeps
+what was posted, and notes every breach of Slack's rules in ``problems``. Run it by hand with
 ``python -m tests.support.slack_server --port 8765 --record var/slack.jsonl``.
 """
 
@@ -22,7 +23,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.slack_files import UPLOAD_PATH, SlackFiles
 from tests.support.slack_rules import breaches, refusal
+from tests.support.slack_socket import ANSWER_PATH, SlackSocketServer
 
 TOKEN = "xoxb-loopback"  # what the tests configure; any other token is refused
 CHANNEL = "C0LOOPBACK"
@@ -78,7 +81,7 @@ class SlackServer:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.problems: list[str] = []
         self.token = TOKEN
-        self.scopes = "chat:write,channels:history"
+        self.scopes = "chat:write,channels:history,files:write"
         self.page_size = 200
         self._lag, self._interval, self._record = history_lag, minimum_interval, record
         self._misbehaviours: dict[str, deque[Misbehaviour]] = defaultdict(deque)
@@ -87,6 +90,8 @@ class SlackServer:
         self._last_ts = 0
         self._last_post_at = float("-inf")
         self._posted_at: dict[str, float] = {}
+        self.files = SlackFiles(lambda: self.port)
+        self.socket = SlackSocketServer(lambda: self.port)
         handler = type("Handler", (_Handler,), {"slack": self})
         self._http = _Server(("127.0.0.1", port), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -107,6 +112,7 @@ class SlackServer:
         self._thread.start()
 
     def stop(self) -> None:
+        self.socket.stop()
         self._http.shutdown()
         self._http.server_close()
 
@@ -145,6 +151,13 @@ class SlackServer:
     def _regular(self, method: str, body: dict[str, Any], token: str) -> dict[str, Any] | str:
         if method == "webhook":
             return self._webhook(body)
+        if method.startswith(ANSWER_PATH):
+            self.problems += breaches(body)
+            return self.socket.answered(body)
+        if method.startswith(UPLOAD_PATH):
+            return self.files.uploaded(method, str(body.get("_raw_length", 0)))
+        if method == "apps.connections.open":
+            return self.socket.open_connection(token)
         if token != f"Bearer {self.token}":
             return {"ok": False, "error": "invalid_auth" if token else "not_authed"}
         handler: Callable[[dict[str, Any]], dict[str, Any]] | None = {
@@ -153,6 +166,8 @@ class SlackServer:
             "chat.update": self._update,
             "conversations.history": self._history,
             "conversations.replies": self._replies,
+            "files.getUploadURLExternal": lambda asked: self.files.place(asked, self.scopes),
+            "files.completeUploadExternal": self.files.complete,
         }.get(method)
         return handler(body) if handler else {"ok": False, "error": "unknown_method"}
 
@@ -164,7 +179,7 @@ class SlackServer:
         if channel is None:
             return {"ok": False, "error": "channel_not_found"}
         self.problems += breaches(body)
-        wrong = refusal(body)
+        wrong = refusal(body) or self.files.refusal(body)
         if wrong:
             return {"ok": False, "error": wrong}
         thread = body.get("thread_ts")
@@ -280,10 +295,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         address = urlsplit(self.path)
-        method = "webhook" if address.path == WEBHOOK_PATH else address.path.removeprefix("/api/")
+        method = "webhook" if address.path == WEBHOOK_PATH else address.path.removeprefix("/api/").removeprefix("/")
         body: dict[str, Any] = dict(parse_qsl(address.query))
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if raw and "json" in self.headers.get("Content-Type", ""):
+        if method.startswith(UPLOAD_PATH):
+            body |= {"_raw_length": len(raw)}
+        elif raw and "json" in self.headers.get("Content-Type", ""):
             body |= json.loads(raw)
         else:
             body |= dict(parse_qsl(raw.decode()))
@@ -302,14 +319,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, method: str, bad: Misbehaviour, regular: dict[str, Any] | str) -> None:
         status = bad.status
-        if method == "webhook":
+        plain = method == "webhook" or method.startswith((ANSWER_PATH, UPLOAD_PATH))
+        if plain:
             text = bad.body or bad.error or str(regular)
-            status = 400 if status == 200 and text != "ok" else status
+            status = 400 if status == 200 and not text.lower().startswith("ok") else status
         else:
             text = bad.body or json.dumps(regular)
         payload = text.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if method == "webhook" else "application/json")
+        self.send_header("Content-Type", "text/plain" if plain else "application/json")
         self.send_header("Content-Length", str(len(payload)))
         self.send_header("x-oauth-scopes", self.slack.scopes)
         for name, value in bad.headers.items():

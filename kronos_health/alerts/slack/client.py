@@ -40,6 +40,7 @@ class SlackClient:
 
     def __init__(self, name: str, token: str, base_url: str = "", timeout_seconds: float = 10.0) -> None:
         self._name = name
+        self.timeout_seconds = timeout_seconds
         self._web = WebClient(
             token=token,
             base_url=base_url or WebClient.BASE_URL,

@@ -14,13 +14,16 @@ from typing import Any
 
 from kronos_health.alerts.messages import headline
 from kronos_health.alerts.plain import evidence_list, plain_text, when_and_how_often
-from kronos_health.alerts.text import clean, without_middle
-from kronos_health.domain.alerts import AlertKind, Message, TransitionKind
+from kronos_health.alerts.slack.buttons import actions_block
+from kronos_health.alerts.standing import standing_lines
+from kronos_health.alerts.text import clean, clean_line, without_middle
+from kronos_health.domain.alerts import AlertKind, Message, Picture, TransitionKind
 from kronos_health.domain.logs import Severity
 
 MAX_BLOCKS, MAX_SECTION, MAX_TOTAL = 45, 2_900, 12_000
 # Together below MAX_TOTAL, the headline counted twice (text and fallback).
 _HEADLINE, _SUMMARY, _LABEL, _VALUE, _FIELDS, _EVIDENCE, _NEXT, _PLAIN = 400, 2_000, 60, 240, 12, 800, 1_000, 3_500
+_STANDING, _ALT_TEXT = 300, 500
 
 _COLOURS = {Severity.CRITICAL: "#d72b3f", Severity.WARNING: "#e8a317", Severity.INFO: "#3b82c4"}
 _GREEN = "#2eb67d"
@@ -65,14 +68,17 @@ def _fit_counted(text: str, limit: int) -> str:
     return f"{escaped} … ({left_out:,} characters left out)" if left_out else escaped
 
 
-def render(message: Message, page_url: str = "") -> SlackPayload:
-    """The rich form of ``message``; ``page_url``, when set, is linked below it."""
+def render(message: Message, page_url: str = "", reference: str = "", file_id: str = "") -> SlackPayload:
+    """The rich form of ``message``; ``page_url``, when set, is linked below it.
+
+    With ``reference``, its id in the outbox, it gets buttons; ``file_id`` is Slack's id of its picture.
+    """
     text = _fit_counted(headline(message), _HEADLINE)
     resolved = message.transition is TransitionKind.RESOLVED
     attachment = {
         "color": _GREEN if resolved else _COLOURS[message.severity],
         "fallback": text,
-        "blocks": list(_blocks(message, page_url)),
+        "blocks": list(_blocks(message, page_url, reference, file_id)),
     }
     return SlackPayload(text, (attachment,) if attachment["blocks"] else ())
 
@@ -82,7 +88,7 @@ def render_plain(message: Message) -> SlackPayload:
     return SlackPayload(_fit_counted(clean(plain_text(message, excerpt_limit=1_000)), _PLAIN))
 
 
-def render_resolved_parent(parent: Message, resolved: Message, page_url: str = "") -> SlackPayload:
+def render_resolved_parent(parent: Message, resolved: Message, page_url: str = "", reference: str = "") -> SlackPayload:
     """What the first message of an episode becomes once it is over: green, with how long and how often."""
     over = replace(
         parent,
@@ -92,22 +98,44 @@ def render_resolved_parent(parent: Message, resolved: Message, page_url: str = "
         since=resolved.since,
         next_step=resolved.next_step,
     )
-    return render(over, page_url)
+    return render(over, page_url, reference)
 
 
-def _blocks(message: Message, page_url: str) -> Iterator[Block]:
+def _blocks(message: Message, page_url: str, reference: str, file_id: str) -> Iterator[Block]:
     if message.summary:
         yield _section(_fit_counted(message.summary, _SUMMARY))
+    if message.standing and (lines := standing_lines(message.standing)):
+        yield _section("\n".join(_fit_counted(line, _STANDING) for line in lines))
     yield from _fields(message)
     if message.excerpt:
         yield from _excerpt(message.excerpt, message.excerpt_cut)
     if message.next_step:
         yield from _next_step(message.next_step)
+    if message.picture and file_id:
+        yield _image(message.picture, file_id)
     if message.evidence:
         yield _context(f"Evidence: {_fit_counted(evidence_list(message), _EVIDENCE)}")
-    if page_url:
-        path, label = _PAGES.get(message.kind, ("", "Open the page"))
-        yield _context(f"<{_address(page_url.rstrip('/') + path if path else page_url)}|{label}>")
+    path, label = _PAGES.get(message.kind, ("", "Open the page"))
+    address = _address(page_url.rstrip("/") + path if path else page_url)
+    if reference:
+        row = actions_block(message, reference, address, label)
+        yield from (row,) if row["elements"] else ()
+    elif page_url:
+        yield _context(f"<{address}|{label}>")
+
+
+def _image(picture: Picture, file_id: str) -> Block:
+    return {
+        "type": "image",
+        "slack_file": {"id": file_id},
+        "alt_text": _cut(picture.alt_text, _ALT_TEXT),
+        "title": {"type": "plain_text", "text": _cut(picture.title, _ALT_TEXT)},
+    }
+
+
+def _cut(text: str, limit: int) -> str:
+    """Plain text, which Slack reads no markup in; mentions are broken up all the same."""
+    return fit(clean_line(text), limit)[0] or "-"
 
 
 def _fields(message: Message) -> Iterator[Block]:

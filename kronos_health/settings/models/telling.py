@@ -85,6 +85,12 @@ class Slack(Section):
         "kronos_health_slack", description="Airflow connection that overrides token and base_url"
     )
     timeout_seconds: Positive = 10.0
+    app_token: SecretStr = Field(
+        SecretStr(""), description="app-level token (xapp-…) for buttons and /kronos; empty: messages without buttons"
+    )
+    may_act: tuple[str, ...] = Field(
+        (), description="Slack user ids (U…) that may press buttons; empty: everybody in the channel"
+    )
 
 
 _CHECKS = frozenset({

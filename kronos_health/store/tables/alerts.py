@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -156,6 +157,12 @@ outbox = Table(
     Column("external_id", String(128), comment="Slack's conversation and ts of the message"),
     Column("last_error", Text),
     Column("sent_at", UtcDateTime),
+    Column(
+        "shown", Text, comment="JSON: how the alert stood when this message, the first of its episode, last showed it"
+    ),
+    Column(
+        "staged", String(64), comment="what was brought to the channel ahead of the message: Slack's id of its picture"
+    ),
     Index(
         "ix_outbox_due",
         "channel",
@@ -165,6 +172,16 @@ outbox = Table(
     ),
     Index("ix_outbox_fingerprint_episode", "fingerprint", "episode"),
     comment="Messages on their way.",
+)
+
+picture = Table(
+    "picture",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("png", LargeBinary, nullable=False),
+    Index("ix_picture_made_at", "made_at"),
+    comment="Images that go with messages: kept until their message is past its retention.",
 )
 
 heartbeat = Table(
