@@ -171,11 +171,12 @@ def answer_hits(
     for one in done.scans:
         found = ", ".join(f"{name} ×{count}" for name, count in sorted(one.findings_by_signature.items()))
         log.info("%s: %s", one.source, one.problem or found or "nothing of what was looked for")
-    log.info("%d messages sent, %d waiting", done.delivery.sent, done.delivery.waiting)
+    sent = sum(delivery.sent for delivery in done.deliveries)
+    log.info("%d messages sent, %d waiting", sent, done.deliveries[-1].waiting)
     calls.answer(names)
     if not done.news:
         raise AirflowSkipException("nothing new: nobody is woken")
-    return {"sources": list(names), "sent": done.delivery.sent}
+    return {"sources": list(names), "sent": sent}
 
 
 def watch(dag_run: Any = None) -> Summary:

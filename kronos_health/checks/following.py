@@ -24,8 +24,8 @@ from kronos_health.logs.waking import Waking
 from kronos_health.settings import Settings
 from kronos_health.store.errors import StoreError
 
-# The record of a hit may still be open when it is scanned: so often it is scanned again, which waits for quiet itself.
-_SETTLING_SCANS = 3
+# The record of a hit may still be open when it is scanned: so often it is scanned again, a moment later.
+_FURTHER_SCANS = 2
 _DELIVERY_PATIENCE_SECONDS = 5.0
 _LONGEST_BACKOFF_SECONDS = 60.0
 
@@ -40,10 +40,10 @@ class Followed:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What answering a wake-up did: the last scan of each log, with everything found, and the delivery."""
+    """What answering a wake-up did, scan by scan and delivery by delivery."""
 
     scans: tuple[ScanSummary, ...]
-    delivery: DeliverySummary
+    deliveries: tuple[DeliverySummary, ...]
 
     @property
     def news(self) -> bool:
@@ -75,23 +75,31 @@ def open_follower(settings: Settings, names: Iterable[str], say: Say) -> Followe
     return Follower({name: settings.sources[name] for name in names}, catalogue_of(settings), say)
 
 
-def answer(context: Context, names: Iterable[str], stream: TextIO | None = None) -> Answer:
-    """Scan the logs ``names`` now and send what is due.
+def answer(
+    context: Context, names: Iterable[str], stream: TextIO | None = None, sleep: Callable[[float], None] = time.sleep
+) -> Answer:
+    """Scan the logs ``names`` now and send what is due; then wait a moment for records that had not ended.
 
     Raises as :func:`scan` and :func:`deliver` do; what was scanned before is then stored, and the rest waits.
     """
-    scans = tuple(one for name in names for one in _settled(context, name))
-    return Answer(scans, deliver(context, stream, _DELIVERY_PATIENCE_SECONDS))
-
-
-def _settled(context: Context, name: str) -> list[ScanSummary]:
-    """Scans of one log until its last record was read too, or is still being written to after the last of them."""
-    scans: list[ScanSummary] = []
-    for _ in range(_SETTLING_SCANS):
-        scans.append(scan(context, name))
-        if scans[-1].problem or not scans[-1].counts.open_bytes:
+    scans = [scan(context, name) for name in names]
+    deliveries = [deliver(context, stream, _DELIVERY_PATIENCE_SECONDS)]
+    unfinished = _unfinished(scans)
+    for _ in range(_FURTHER_SCANS if unfinished else 0):
+        sleep(context.settings.logs.idle_seconds)
+        further = [scan(context, name) for name in unfinished]
+        scans += further
+        if any(one.serious for one in further):
+            deliveries.append(deliver(context, stream, _DELIVERY_PATIENCE_SECONDS))
+        unfinished = _unfinished(further)
+        if not unfinished:
             break
-    return scans
+    return Answer(tuple(scans), tuple(deliveries))
+
+
+def _unfinished(scans: Iterable[ScanSummary]) -> list[str]:
+    """The logs whose last record, perhaps that of the hit, was still open."""
+    return [one.source for one in scans if one.counts.open_bytes and not one.problem]
 
 
 @dataclass(slots=True)

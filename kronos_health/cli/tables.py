@@ -84,9 +84,10 @@ def answer_lines(done: Answer) -> list[str]:
         if one.findings_by_signature:
             found = ", ".join(f"{name} ×{count:,}" for name, count in sorted(one.findings_by_signature.items()))
             lines.append(f"{one.source}: {found}")
-    delivery = done.delivery
-    said = delivery.sent or delivery.dead or delivery.problems or delivery.disabled_channels
-    return lines + (delivery_lines(delivery) if said else [])
+    for delivery in done.deliveries:
+        if delivery.sent or delivery.dead or delivery.problems or delivery.disabled_channels:
+            lines += delivery_lines(delivery)
+    return lines
 
 
 def variants_list(variants: Iterable[Variant]) -> RenderableType:

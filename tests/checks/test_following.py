@@ -111,10 +111,7 @@ def it_scans_regularly_what_no_fixed_text_announces(context: Context, path: Path
 def it_reads_a_record_that_was_still_being_written_when_it_was_seen(context: Context, path: Path, rows: Rows) -> None:
     begun, rest = reuse("slowly").split("Stack trace", 1)
     write(path, begun)
-    timer = threading.Timer(0.1, write, (path, "Stack trace" + rest))
-    timer.start()
-    done = answer(context, ["trade"], io.StringIO())
-    timer.join()
+    done = answer(context, ["trade"], io.StringIO(), sleep=lambda _seconds: write(path, "Stack trace" + rest))
     assert sum(one.findings_by_signature.get("graph_reuse", 0) for one in done.scans) == 1
     assert done.news
 
