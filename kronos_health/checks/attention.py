@@ -82,8 +82,8 @@ def _log(alert: AlertFacts) -> str | None:
     """The part of the key that begins with a log's name; ``None`` where the alert is about something else."""
     if alert.kind in _ABOUT_A_LOG:
         return alert.key
-    if alert.kind == AlertKind.CHECKER_UNHEALTHY and alert.key.startswith("source/"):
-        return alert.key.removeprefix("source/")
+    if alert.kind == AlertKind.CHECKER_UNHEALTHY and alert.key.startswith(("source/", "lag/")):
+        return alert.key.partition("/")[2]
     return None
 
 

@@ -12,6 +12,7 @@ from kronos_health.checks.context import Context
 from kronos_health.checks.observations import errors, predictions
 from kronos_health.checks.observations import logs as observations
 from kronos_health.checks.observations.errors import NewKind
+from kronos_health.checks.observations.lag import LOOK_BACK, Reading, of_lag
 from kronos_health.checks.observations.logs import COMPLETED, FAILED, NewFindings
 from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
 from kronos_health.domain.alerts import Observation
@@ -41,6 +42,8 @@ def observe(
                 observations.of_history(result.source, found, result.counts.lines, context.now(), scan_id),
             )
         return seen
+    if readable:
+        seen.append(of_lag(result.source, _readings(connection, result.source), scan_id))
     watched = {
         signature.name: (signature.title, signature.next_step, signature.severity)
         for signature in catalogue.signatures
@@ -61,6 +64,14 @@ def observe(
     seen += errors.of_new_errors(result.source, new, scan_id)
     seen += [observations.of_gap(result.source, gap, store.gap_id(connection, gap)) for gap in result.gaps]
     return seen
+
+
+def _readings(connection: Connection, source: str) -> list[Reading]:
+    newest = store.newest_scans(connection, source, LOOK_BACK)
+    return [
+        Reading(row.started_at, (row.finished_at - row.started_at).total_seconds(), row.bytes, row.lag_bytes)
+        for row in newest
+    ]
 
 
 def _silence(context: Context, connection: Connection, result: ScanResult, scan_id: str) -> Observation:

@@ -226,6 +226,16 @@ class TallySum:
 
 
 @dataclass(frozen=True, slots=True)
+class ScanLag:
+    """How much a stored scan read, and left for the next one."""
+
+    started_at: datetime
+    finished_at: datetime
+    bytes: int
+    lag_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SourceState:
     """How a source stands after its last scan; ``None`` where it was never scanned."""
 

@@ -34,7 +34,7 @@ _TARGETS = (
     "switch_proposed",
     "switch_settled",
 )
-_CHECKER = {"source": ("source/", "run/scan/"), "target": ("probe/",)}  # keys of ``checker_unhealthy``
+_CHECKER = {"source": ("source/", "lag/", "run/scan/"), "target": ("probe/",)}  # keys of ``checker_unhealthy``
 
 
 @dataclass(frozen=True, slots=True)

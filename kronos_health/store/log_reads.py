@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
-from kronos_health.domain.logs import FindingGroup, Gap, Severity, SourceState, TallySum
+from kronos_health.domain.logs import FindingGroup, Gap, ScanLag, Severity, SourceState, TallySum
 from kronos_health.store.tables.logs import (
     finding,
     gap,
@@ -168,6 +168,18 @@ def last_scanned(connection: Connection, source: str) -> datetime | None:
         .where(log_source.c.name == source, log_scan.c.problem.is_(None))
     ).scalar_one()
     return at
+
+
+def newest_scans(connection: Connection, source: str, limit: int) -> tuple[ScanLag, ...]:
+    """The last scans that could read the log, newest first, since the last one of its history."""
+    rows = connection.execute(
+        select(log_scan.c.started_at, log_scan.c.finished_at, log_scan.c.bytes, log_scan.c.lag_bytes)
+        .join(log_source, log_source.c.id == log_scan.c.source_id)
+        .where(log_source.c.name == source, log_scan.c.problem.is_(None), log_scan.c.first_run.is_(False))
+        .order_by(log_scan.c.started_at.desc(), log_scan.c.id.desc())
+        .limit(limit)
+    )
+    return tuple(ScanLag(*row) for row in rows)
 
 
 def source_states(connection: Connection) -> tuple[SourceState, ...]:
