@@ -83,6 +83,10 @@ def connection_overrides(settings: Settings, find: FindConnection) -> Overrides:
     if name and (connection := find(name)):
         for key, value in _slack_values(connection).items():
             overrides[f"slack.{key}"] = (value, f"Airflow connection {name}")
+    name = settings.apprise.airflow_connection
+    if name and (connection := find(name)):
+        for key, value in connection.extra_dejson.items():
+            overrides[f"apprise.urls.{key}"] = (str(value), f"Airflow connection {name}")
     return overrides
 
 
@@ -157,6 +161,7 @@ def _mask(settings: Settings) -> None:
         settings.slack.app_token.get_secret_value(),
         settings.slack.webhook_url.get_secret_value(),
         settings.heartbeat.url.get_secret_value(),
+        *(url.get_secret_value() for url in settings.apprise.urls.values()),
     ):
         if secret:
             mask_secret(str(secret))

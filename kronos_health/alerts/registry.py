@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
+from kronos_health.alerts.by_apprise import PREFIX, AppriseChannel
 from kronos_health.alerts.channels import Channel
 from kronos_health.alerts.console import ConsoleChannel
 from kronos_health.alerts.routing import is_set_up
@@ -30,4 +31,9 @@ def open_channels(settings: Settings, stream: TextIO | None = None) -> dict[str,
 
         url = slack.webhook_url.get_secret_value()
         opened["slack_webhook"] = WebhookChannel(url, slack.timeout_seconds, settings.page_url)
+    for name, address in settings.apprise.urls.items():
+        if is_set_up(f"{PREFIX}{name}", settings):
+            opened[f"{PREFIX}{name}"] = AppriseChannel(
+                f"{PREFIX}{name}", address.get_secret_value(), settings.apprise.timeout_seconds, settings.page_url
+            )
     return opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kronos_health.alerts.by_apprise import PREFIX
 from kronos_health.domain.alerts import AlertKind, Message, TransitionKind
 from kronos_health.settings.models import Settings
 
@@ -26,6 +27,9 @@ def is_set_up(name: str, settings: Settings) -> bool:
         return bool(settings.slack.token.get_secret_value() and settings.slack.channel)
     if name == "slack_webhook":
         return bool(settings.slack.webhook_url.get_secret_value())
+    if name.startswith(PREFIX):
+        url = settings.apprise.urls.get(name.removeprefix(PREFIX))
+        return url is not None and bool(url.get_secret_value())
     return name == "console"
 
 

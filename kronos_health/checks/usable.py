@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
+from kronos_health.alerts.by_apprise import PREFIX
+from kronos_health.alerts.registry import open_channels
 from kronos_health.logs.catalogue import load_catalogue
 from kronos_health.logs.errors import CatalogueError
 from kronos_health.probe.variants import UnknownVariant, find_variant
@@ -59,8 +61,23 @@ def _database(settings: Settings) -> Iterator[Problem]:
 
 def _channels(settings: Settings) -> Iterator[Problem]:
     needs = {"slack": ("token", settings.slack.token), "slack_webhook": ("webhook_url", settings.slack.webhook_url)}
-    for name in settings.alerts.channels:
-        if name in needs and not needs[name][1].get_secret_value():
+    for name in (*settings.alerts.channels, settings.alerts.fallback, settings.alerts.escalate_channel):
+        if name.startswith(PREFIX):
+            yield from _apprise(name, settings)
+        elif name in needs and not needs[name][1].get_secret_value():
             message = f"names {name}, and slack.{needs[name][0]} is empty here"
             fix = f"Set it, or give tasks the Airflow connection {settings.slack.airflow_connection}."
             yield Problem("alerts.channels", message, fix, severity="warning")
+
+
+def _apprise(name: str, settings: Settings) -> Iterator[Problem]:
+    """Whether the address is set and one that Apprise, if it is installed, understands."""
+    key = f"apprise.urls.{name.removeprefix(PREFIX)}"
+    channel = open_channels(settings).get(name)
+    if channel is None:
+        fix = f"Set it, or give tasks the Airflow connection {settings.apprise.airflow_connection}."
+        yield Problem("alerts.channels", f"names {name}, and {key} is empty here", fix, severity="warning")
+        return
+    found = channel.check()
+    if found.ok is False:
+        yield Problem(key, found.detail)

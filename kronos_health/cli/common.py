@@ -37,7 +37,8 @@ def load() -> LoadedSettings:
 
     path = Path(STATE.config) if STATE.config else None
     loaded = load_settings(path)
-    names = (loaded.settings.database.airflow_connection, loaded.settings.slack.airflow_connection)
+    settings = loaded.settings
+    names = [part.airflow_connection for part in (settings.database, settings.slack, settings.apprise)]
     if not any(name and f"AIRFLOW_CONN_{name.upper()}" in os.environ for name in names):
         return loaded
     from kronos_health.airflow_plugin.settings import connection_overrides, find_connection

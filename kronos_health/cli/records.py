@@ -88,7 +88,7 @@ def query_command(
 
 
 @channel.command("check")
-def channel_check_command(name: str = typer.Argument(help="console, slack or slack_webhook")) -> None:
+def channel_check_command(name: str = typer.Argument(help="console, slack, slack_webhook or apprise:NAME")) -> None:
     """Ask a channel whether it works, without sending a message. Exit status 1 when it does not."""
     from kronos_health.alerts.condition import recheck
 
@@ -99,7 +99,7 @@ def channel_check_command(name: str = typer.Argument(help="console, slack or sla
 
 
 @channel.command("enable")
-def channel_enable_command(name: str = typer.Argument(help="console, slack or slack_webhook")) -> None:
+def channel_enable_command(name: str = typer.Argument(help="console, slack, slack_webhook or apprise:NAME")) -> None:
     """Take a refused channel back into use, after its cause was mended."""
     from kronos_health.alerts.condition import channel_enable
 
@@ -115,7 +115,9 @@ def _channel(name: str) -> tuple[Context, Channel]:
     channels = open_channels(opened.settings)
     if name not in channels:
         there = ", ".join(channels)
-        raise CheckError(f"the channel {name!r} is not set up. Set up: {there}. See [slack] in kronos_health.toml.")
+        raise CheckError(
+            f"the channel {name!r} is not set up. Set up: {there}. See [slack] and [apprise] in kronos_health.toml."
+        )
     return opened, channels[name]
 
 

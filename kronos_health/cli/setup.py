@@ -88,10 +88,11 @@ def config_check_command() -> None:
 
 
 def _connections(settings: Settings) -> str:
-    names = [name for name in (settings.database.airflow_connection, settings.slack.airflow_connection) if name]
+    parts = (settings.database, settings.slack, settings.apprise)
+    names = [part.airflow_connection for part in parts if part.airflow_connection]
     if not names:
         return ""
     return (
-        f"Airflow's tasks also read the connections {' and '.join(names)} wherever Airflow keeps them; a command sees "
+        f"Airflow's tasks also read the connections {', '.join(names)} wherever Airflow keeps them; a command sees "
         "those that are in its environment (AIRFLOW_CONN_…)."
     )

@@ -117,7 +117,7 @@ def is_secret(parts: Iterable[str | int]) -> bool:
     """Whether the value at this key path must never be shown: declared secret, or named like one."""
     parts = tuple(parts)
     field = field_at(parts)
-    if field is not None and unwrap(field.annotation) is SecretStr:
+    if field is not None and SecretStr in {unwrap(field.annotation), unwrap(table_value(field.annotation))}:
         return True
     # Only names a person chose can hide a secret in a table of free names, such as a factory's options.
     free_name = field is not None and table_value(field.annotation) is not None

@@ -29,6 +29,7 @@ def look() -> dict[str, object]:
         "base_url": settings.slack.base_url,
         "channel": settings.slack.channel,
         "channel_origin": loaded.origins["slack.channel"],
+        "apprise": {name: url.get_secret_value() for name, url in settings.apprise.urls.items()},
         "while_parsing": parsing_settings().database_url,
     }
 

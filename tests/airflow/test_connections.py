@@ -15,6 +15,8 @@ pytestmark = pytest.mark.airflow
 
 
 DATABASE, SLACK = "AIRFLOW_CONN_KRONOS_HEALTH_DB", "AIRFLOW_CONN_KRONOS_HEALTH_SLACK"
+APPRISE = "AIRFLOW_CONN_KRONOS_HEALTH_APPRISE"
+MAIL = "mailto://u:p@mail.example/ops@example.org"
 POSTGRES = {
     "conn_type": "postgres",
     "host": "db.example",
@@ -38,6 +40,7 @@ CASES = {
     "mysql": {DATABASE: json.dumps({"conn_type": "mysql", "host": "db.example"})},
     "bot": {SLACK: json.dumps(BOT)},
     "webhook": {SLACK: json.dumps({"conn_type": "slackwebhook", "password": "T0/B0/secret"})},
+    "apprise": {APPRISE: json.dumps({"conn_type": "generic", "extra": {"ops": MAIL}})},
     "whole webhook": {SLACK: json.dumps({"conn_type": "slackwebhook", "password": HOOK})},
 }
 
@@ -85,6 +88,11 @@ def it_takes_token_address_and_channel_from_a_slack_connection(seen: dict[str, A
 @pytest.mark.parametrize("case", ["webhook", "whole webhook"])
 def it_takes_an_incoming_webhook_from_a_slackwebhook_connection(seen: dict[str, Any], case: str) -> None:
     assert (seen[case]["webhook"], seen[case]["token"]) == (HOOK, "")
+
+
+def it_takes_the_addresses_of_other_services_from_the_extra_of_a_connection(seen: dict[str, Any]) -> None:
+    assert seen["apprise"]["apprise"] == {"ops": MAIL}
+    assert seen["none"]["apprise"] == {}
 
 
 def it_says_which_connection_cannot_be_used(seen: dict[str, Any]) -> None:

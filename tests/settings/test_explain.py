@@ -5,8 +5,10 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from kronos_health.settings.errors import SettingsError
 from kronos_health.settings.explain import mask_url, render_problems, render_settings, rows
 from kronos_health.settings.loading import LoadedSettings, check_reachable, load_settings
 from kronos_health.settings.shape import leaves
@@ -68,6 +70,15 @@ def it_says_when_all_is_well_and_puts_errors_first(tmp_path: Path) -> None:
     assert text.index("error: production.env_file") < text.index("warning: sources.a.path")
 
 
+def it_never_shows_the_address_of_another_service(tmp_path: Path) -> None:
+    text = "[apprise.urls]\nops = 'mailto://u:hunter22@mail.example'\n"
+    found = {row.key: row for row in rows(load(tmp_path, text))}
+    assert found["apprise.urls.ops"].value == "********"
+    with pytest.raises(SettingsError) as refused:
+        load(tmp_path, "[apprise.urls]\nops = ['hunter22']\n")
+    assert "hunter22" not in str(refused.value)
+
+
 class DescribeTheShippedFiles:
     def it_watches_the_example_and_everything_it_names_is_there(self) -> None:
         for path in (ROOT / "kronos_health.toml", ROOT / "examples" / "production" / "kronos_health.toml"):
@@ -108,7 +119,7 @@ def uncommented(text: str) -> list[str]:
 def documented(text: str) -> list[str]:
     content = tomllib.loads("\n".join(uncommented(text)))
     free = {"production.expected", "production.forbidden", "logs.patterns", "alerts.kinds", "switch.carried"}
-    free |= {"targets.kronos.options", "targets.kronos.compiled_env", "heartbeat.slugs"}
+    free |= {"targets.kronos.options", "targets.kronos.compiled_env", "heartbeat.slugs", "apprise.urls"}
     return list(flat(content, "", free))
 
 

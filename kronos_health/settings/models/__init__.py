@@ -12,7 +12,7 @@ from kronos_health.settings.models.probing import Evaluation, Probe
 from kronos_health.settings.models.section import Section
 from kronos_health.settings.models.switching import Switch
 from kronos_health.settings.models.targets import LOADERS, TOTO, Candidates, Target, TargetCriteria
-from kronos_health.settings.models.telling import AlertKindPolicy, Alerts, Heartbeat, Slack
+from kronos_health.settings.models.telling import AlertKindPolicy, Alerts, Apprise, Heartbeat, Slack
 from kronos_health.settings.models.watched import Bounds, Follow, Logs, Production, Source, Upstream
 from kronos_health.settings.models.whole import Settings
 
@@ -21,6 +21,7 @@ __all__ = [
     "TOTO",
     "AlertKindPolicy",
     "Alerts",
+    "Apprise",
     "Blackout",
     "Bounds",
     "Candidates",

@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 
 from kronos_health.settings.models.section import Count, Positive, Section
 
-Channel = Literal["console", "slack", "slack_webhook"]
+_CHANNEL = re.compile(r"console|slack|slack_webhook|apprise:[A-Za-z0-9_-]{1,24}")
+
+
+def _channel(value: str) -> str:
+    if not _CHANNEL.fullmatch(value):
+        raise ValueError("must be console, slack, slack_webhook, or apprise:NAME with a NAME of [apprise.urls]")
+    return value
+
+
+Channel = Annotated[str, AfterValidator(_channel)]
 Severity = Literal["info", "warning", "critical"]
 Kind = Literal[
     "graph_reuse", "compiled_broken", "criterion_met", "all_criteria_met", "torch_release", "kronos_updated",
@@ -55,7 +64,7 @@ class Alerts(Section):
         "four days outlast a weekend with a holiday",
     )
     update_minutes: Positive = 60.0
-    escalate_channel: Literal["", "console", "slack", "slack_webhook"] = Field(
+    escalate_channel: Literal[""] | Channel = Field(
         "", description="second channel for what nobody acknowledges; empty: never"
     )
     escalate_minutes: Positive = Field(30.0, description="how long somebody may take to acknowledge it")
@@ -91,6 +100,18 @@ class Slack(Section):
     may_act: tuple[str, ...] = Field(
         (), description="Slack user ids (U…) that may press buttons; empty: everybody in the channel"
     )
+
+
+class Apprise(Section):
+    """E-mail and other services by Apprise; each address is the channel ``apprise:NAME``."""
+
+    urls: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,24}$")], SecretStr] = Field(
+        default_factory=dict, description="NAME = address as Apprise writes it, e.g. mailto://…; one recipient each"
+    )
+    airflow_connection: str = Field(
+        "kronos_health_apprise", description="Airflow connection whose extra holds NAME: address; overrides urls"
+    )
+    timeout_seconds: Positive = 10.0
 
 
 _CHECKS = frozenset({

@@ -13,7 +13,7 @@ from kronos_health.settings.models.probing import Probe
 from kronos_health.settings.models.section import Section
 from kronos_health.settings.models.switching import Switch
 from kronos_health.settings.models.targets import Candidates, Target
-from kronos_health.settings.models.telling import Alerts, Heartbeat, Slack
+from kronos_health.settings.models.telling import Alerts, Apprise, Heartbeat, Slack
 from kronos_health.settings.models.watched import Bounds, Follow, Logs, Production, Source, Upstream
 
 
@@ -36,6 +36,7 @@ class Settings(Section):
     regression: Regression = Regression()
     alerts: Alerts = Alerts()
     slack: Slack = Slack()
+    apprise: Apprise = Apprise()
     heartbeat: Heartbeat = Heartbeat()
     doctor: Doctor = Doctor()
     retention: Retention = Retention()
