@@ -11,6 +11,7 @@ import gzip
 import lzma
 import os
 import zlib
+from collections.abc import Callable
 from typing import IO, Protocol, cast
 
 import zstandard
@@ -29,9 +30,20 @@ class Content(Protocol):
     before its end: a compressed file that is still being written, or one that is broken.
     """
 
-    compression: str | None
-    known_size: int | None
-    damage: str | None
+    @property
+    def compression(self) -> str | None:
+        """``None``: not at all."""
+        ...
+
+    @property
+    def known_size(self) -> int | None:
+        """See above."""
+        ...
+
+    @property
+    def damage(self) -> str | None:
+        """See above."""
+        ...
 
     def read(self, offset: int, length: int) -> memoryview:
         """At most ``length`` bytes from ``offset``; fewer only at the end. Valid until the next call."""
@@ -62,20 +74,20 @@ class PlainContent:
 
 
 class StreamContent:
-    """A compressed file. Reading on is cheap; reading before what is kept begins again from the start."""
+    """A compressed file. Reading on is cheap; reading before what is kept begins again from the start.
 
-    def __init__(self, descriptor: int, compression: str) -> None:
+    ``from_start`` gives the file at its beginning.
+    """
+
+    def __init__(self, from_start: Callable[[], IO[bytes]], compression: str) -> None:
         self.compression: str | None = compression
         self.known_size: int | None = None
         self.damage: str | None = None
-        self._descriptor = descriptor
+        self._from_start = from_start
         self._restart()
 
     def _restart(self) -> None:
-        # Its own file position: the descriptor is shared with nobody while this is read.
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        file = os.fdopen(self._descriptor, "rb", closefd=False)
-        self._reader = _reader(file, cast(str, self.compression))
+        self._reader = _reader(self._from_start(), cast(str, self.compression))
         self._start, self._kept, self._ended = 0, bytearray(), False
 
     def read(self, offset: int, length: int) -> memoryview:

@@ -10,7 +10,6 @@ anew.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,7 +36,7 @@ def sha256(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def hint_of(host: str, device: int, inode: int, size: int, modified_ns: int) -> str:
+def hint_of(host: str, device: int, inode: int | None, size: int, modified_ns: int) -> str:
     """What a file looks like from outside; equal while nothing was written to it."""
     return f"{sha256(host.encode())[:8]}:{device}:{inode}:{size}:{modified_ns}"
 
@@ -58,13 +57,13 @@ def assign(logs: Iterable[OpenLog], known: Sequence[Generation]) -> tuple[Assign
     """Give each file its generation, each generation one file. Files that only repeat another one are left out."""
     distinct = _distinct([log for log in logs if log.head], known)
     pairs = sorted(_pairs(distinct, known), key=lambda pair: (-pair[0].offset, *_hints(*pair)))
-    taken: dict[int, Generation] = {}  # by descriptor
+    taken: dict[int, Generation] = {}  # by the log's id()
     owned: set[str] = set()
     for generation, log in pairs:
-        if log.descriptor not in taken and generation.id not in owned:
-            taken[log.descriptor] = generation
+        if id(log) not in taken and generation.id not in owned:
+            taken[id(log)] = generation
             owned.add(generation.id)
-    return tuple(Assignment(log, taken.get(log.descriptor)) for log in distinct if log.named or log.descriptor in taken)
+    return tuple(Assignment(log, taken.get(id(log))) for log in distinct if log.named or id(log) in taken)
 
 
 def _distinct(logs: Sequence[OpenLog], known: Sequence[Generation]) -> list[OpenLog]:
@@ -105,7 +104,7 @@ def _written_again(log: OpenLog, other: OpenLog, known: Sequence[Generation]) ->
 
 def _hints(generation: Generation, log: OpenLog) -> tuple[bool, bool, int]:
     """Sorts the likelier of two files with the same content first."""
-    return log.inode != generation.inode, os.path.realpath(log.path) != generation.path, -log.size
+    return log.inode != generation.inode, log.address != generation.path, -log.size
 
 
 def _repeats(log: OpenLog, other: OpenLog) -> bool:
@@ -130,7 +129,7 @@ def new_generation(identifier: str, source: str, log: OpenLog, now: datetime) ->
     return Generation(
         id=identifier,
         source=source,
-        path=os.path.realpath(log.path),
+        path=log.address,
         inode=log.inode,
         compression=log.content.compression,
         head_sha256=sha256(log.head),
@@ -149,7 +148,7 @@ def seen_in(generation: Generation, log: OpenLog) -> Generation:
     """``generation`` with what its file says of it: where it is now, and a longer beginning where there is one."""
     return replace(
         generation,
-        path=os.path.realpath(log.path),
+        path=log.address,
         inode=log.inode,
         compression=log.content.compression,
         head_sha256=sha256(log.head),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ class Look:
     def close(self) -> None:
         """Close every opened file."""
         for log in self.logs:
-            os.close(log.descriptor)
+            log.close()
         self.logs.clear()
 
 
@@ -76,8 +75,13 @@ def _settled(look: Look, known: Sequence[Generation]) -> bool:
     return not look.logs and look.certain and all(item.finished or item.id in unchanged for item in known)
 
 
+def settled_by_hint(known: Sequence[Generation]) -> dict[str, Generation]:
+    """The generations that were read to their end, by what their files looked like then."""
+    return {item.hint: item for item in known if item.hint and (item.finished or item.offset >= item.size_seen)}
+
+
 def _open(candidates: Sequence[Candidate], known: Sequence[Generation], host: str) -> Look:
-    settled = {item.hint: item for item in known if item.hint and (item.finished or item.offset >= item.size_seen)}
+    settled = settled_by_hint(known)
     look = Look(candidates=len(candidates))
     for item in candidates:
         generation = settled.get(hint_of(host, item.device, item.inode, item.size, item.modified_ns))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from kronos_health.logs.content import Content, PlainContent, StreamContent, compression_of
 from kronos_health.logs.errors import LogProblem, NoLog
@@ -23,21 +24,32 @@ _MOST_CONTROLS = 0.03
 class OpenLog:
     """An opened file. ``head`` is its first 1024 bytes at most, decompressed; ``size`` counts bytes on disk."""
 
-    path: Path
+    path: Path | str
     live: bool
     descriptor: int
     device: int
-    inode: int
+    inode: int | None
     size: int
     modified_ns: int
     content: Content
     head: bytes
     named: bool = True  # like the log; otherwise it only counts where its content proves it
+    mark: str | None = None  # what a storage says of its content
+    grows: bool = True  # its program may be writing on in it
+
+    @property
+    def address(self) -> str:
+        """Where it is, without links."""
+        return os.path.realpath(self.path)
 
     def unchanged(self) -> bool:
         """Whether nothing was written to it since it was opened."""
         status = os.fstat(self.descriptor)
         return status.st_size == self.size and status.st_mtime_ns == self.modified_ns
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self.descriptor)
 
 
 @contextmanager
@@ -50,7 +62,7 @@ def opened(path: Path, *, live: bool = True) -> Iterator[OpenLog]:
     try:
         yield log
     finally:
-        os.close(log.descriptor)
+        log.close()
 
 
 def open_log(path: Path, *, live: bool) -> OpenLog:
@@ -89,12 +101,20 @@ def _described(path: Path, live: bool, descriptor: int) -> OpenLog:
     except LogProblem as problem:
         raise LogProblem(f"{path} {problem}.") from problem
     content: Content = (
-        StreamContent(descriptor, compression) if compression else PlainContent(descriptor, status.st_size)
+        StreamContent(lambda: _from_start(descriptor), compression)
+        if compression
+        else PlainContent(descriptor, status.st_size)
     )
     head = bytes(content.read(0, HEAD_LENGTH))
     return OpenLog(
         path, live, descriptor, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, content, head
     )
+
+
+def _from_start(descriptor: int) -> IO[bytes]:
+    # Its own file position: the descriptor is shared with nobody while this is read.
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.fdopen(descriptor, "rb", closefd=False)
 
 
 def check_text(log: OpenLog) -> None:

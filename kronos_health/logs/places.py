@@ -7,7 +7,7 @@ when the source was last read. So a new file appears by itself, and ``app.log.1`
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,13 +20,14 @@ from kronos_health.logs.naming import ancestors
 class Log:
     """A log: its live file and what is called like a rotation of it; ``siblings`` is ``None`` where nobody looked.
 
-    ``inode`` and ``modified_ns`` are the live file's; ``None`` and 0 where that is not there.
+    ``inode`` and ``modified_ns`` are the live file's; ``None`` and 0 where it is not there. ``address``: in a storage.
     """
 
     live: Path
     siblings: tuple[Path, ...] | None = None
     inode: int | None = None
     modified_ns: int = 0
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +85,23 @@ def _alone(path: Path) -> Log:
 
 def _grouped(matched: Sequence[Path], known_lives: Iterable[Path]) -> Places:
     known = set(known_lives)
-    named = _by_folder([*matched, *known])
-    lives = {_root(path, named) for path in (*matched, *known)}
+    lives, root = grouped(matched, known)
     present, aliases = _without_doubles(lives, set(matched))
     siblings: dict[Path, list[Path]] = {live: [] for live in lives if live not in aliases}
     for folder in sorted({live.parent for live in lives}):
         for path in _listed(folder):
-            live = _root(path, named)
+            live = root(path)
             if path != live and live in siblings and path not in aliases:
                 siblings[live].append(path)
     logs = (Log(live, tuple(sorted(files)), *present.get(live, (None, 0))) for live, files in siblings.items())
     return Places(tuple(sorted(logs, key=lambda log: (log.modified_ns, log.live))), several=True, aliases=aliases)
+
+
+def grouped(matched: Iterable[Path], known_lives: Iterable[Path]) -> tuple[set[Path], Callable[[Path], Path]]:
+    """The live paths among those that match and those that were known, and which of them any path is rotated from."""
+    paths = [*matched, *known_lives]
+    named = _by_folder(paths)
+    return {_root(path, named) for path in paths}, lambda path: _root(path, named)
 
 
 def _by_folder(paths: Iterable[Path]) -> dict[Path, set[str]]:

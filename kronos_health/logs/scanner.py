@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from kronos_health.domain.logs import Gap, Generation, Sample, SampleWindow, Sca
 from kronos_health.logs import unknown
 from kronos_health.logs.catalogue import Catalogue
 from kronos_health.logs.collecting import Collector, Kept
+from kronos_health.logs.content import Content
 from kronos_health.logs.errors import LogProblem, NoLog
 from kronos_health.logs.generation import (
     Assignment,
@@ -25,9 +27,11 @@ from kronos_health.logs.generation import (
     seen_in,
     sha256,
 )
+from kronos_health.logs.journald import JournalText, check_journal
 from kronos_health.logs.looking import Look, looked
 from kronos_health.logs.matcher import Matcher
 from kronos_health.logs.naming import is_sibling
+from kronos_health.logs.objects import OpenStorage, StoredLogs, fsspec_filesystem, is_address
 from kronos_health.logs.opening import OpenLog, check_encoding, check_text
 from kronos_health.logs.places import Log, Places, belongings, places
 from kronos_health.logs.reading import Budget, Progress, Reading
@@ -67,11 +71,13 @@ class _Scan:
     host: str
     clocks: Clocks
     encoding: str
+    journal: bool
     collector: Collector
     budget: Budget
     clock_of: Callable[[OpenLog], Clock]
     first_run: bool
     candidates: int = 0
+    live_path: str = ""
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     changed: list[tuple[Generation, Generation | None]] = field(default_factory=list)  # (new, old)
@@ -90,11 +96,13 @@ def scan_source(
     *,
     host: str = "",
     clocks: Clocks | None = None,
+    open_storage: OpenStorage = fsspec_filesystem,
 ) -> ScanResult:
     """Read what is new in the logs of ``source`` called ``name``, given its ``known`` generations.
 
     Nothing is stored: the result holds all that one transaction has to commit. A log that cannot be read gives a result
     with ``problem``; whatever could be read beside it is in the result all the same. ``now`` is aware UTC.
+    ``open_storage`` gives the file system of an address.
     """
     clocks = clocks or Clocks()
     started = clocks.monotonic()
@@ -102,24 +110,34 @@ def scan_source(
         scan = _begin(name, source, logs, catalogue, tuple(known), now, host, clocks)
     except LogProblem as problem:
         return _result_of_problem(name, tuple(known), now, host, f"sources.{name}: {problem}")
-    found = places(source.path, scan.known_before)
+    try:
+        stored = StoredLogs(source, scan.known_before, open_storage) if is_address(source.path) else None
+        found = stored.places if stored else places(source.path, scan.known_before)
+    except LogProblem as problem:
+        stored, found = None, Places((), True, str(problem))
     scan.problems += [found.problem] if found.problem else []
     for log, own in belongings(found, scan.known_before):
-        _scan_log(scan, log, own, found.several)
+        looking = stored.looked(log, own) if stored else looked(log, own, scan.host)
+        _scan_log(scan, log, own, looking, found.several)
     _judge(scan, found)
     return _result(scan, timedelta(seconds=clocks.monotonic() - started))
 
 
-def _scan_log(scan: _Scan, log: Log, known: tuple[Generation, ...], several: bool) -> None:
-    """Read what is new in one log of the source."""
-    scan.live, scan.known = log.live, known
-    with looked(log, known, scan.host) as look:
+def _scan_log(
+    scan: _Scan, log: Log, known: tuple[Generation, ...], looking: AbstractContextManager[Look], several: bool
+) -> None:
+    """Read what is new in one log of the source; one whose storage fails meanwhile is left to the next scan."""
+    scan.live, scan.live_path, scan.known = log.live, log.address or str(log.live), known
+    with looking as look:
         scan.candidates += look.candidates
         scan.problems += look.problems
-        assignments = _assignments(scan, look)
-        for assignment in assignments:
-            _read(scan, assignment, several)
-        _note_vanished(scan, look, assignments)
+        try:
+            assignments = _assignments(scan, look)
+            for assignment in assignments:
+                _read(scan, assignment, several)
+            _note_vanished(scan, look, assignments)
+        except LogProblem as problem:
+            scan.problems.append(str(problem))
 
 
 def _begin(
@@ -146,6 +164,7 @@ def _begin(
         host=host,
         clocks=clocks,
         encoding=source.encoding,
+        journal=source.format == "journald",
         collector=Collector(
             matcher,
             source.encoding,
@@ -180,17 +199,21 @@ def _read(scan: _Scan, assignment: Assignment, several: bool) -> None:
     log, old = assignment.log, assignment.generation
     if old is None:
         try:
-            check_text(log)
+            (check_journal if scan.journal else check_text)(log)
         except LogProblem as problem:
             (scan.notes if several and isinstance(problem, NoLog) else scan.problems).append(str(problem))
             return
     generation = old or new_generation(str(uuid6.uuid7()), scan.name, log, scan.now)
     progress = Progress(generation.offset, generation.line, _tail_of(generation, log))
+    whole = log.live and (log.grows or _age(scan, log) < _TORN_SECONDS)
+    journal = JournalText(log.content, progress.tail, whole_entries=whole) if scan.journal else None
     kept = Kept()
     if scan.budget.spent() and scan.counts.bytes:
         progress.stopped = True
     else:
-        _reading(scan, log, kept).run(progress, scan.budget)
+        _reading(scan, log, journal or log.content, kept, whole).run(progress, scan.budget)
+    if journal:
+        progress.tail = journal.before(progress.offset, len(progress.tail))
     if not proves(log, log.head, progress.tail, progress.offset):
         scan.notes.append(f"{log.path} was truncated or replaced while it was read; the next scan reads it again.")
         return
@@ -203,16 +226,16 @@ def _tail_of(generation: Generation, log: OpenLog) -> bytes:
     return bytes(log.content.read(generation.offset - generation.tail_length, generation.tail_length))
 
 
-def _reading(scan: _Scan, log: OpenLog, kept: Kept) -> Reading:
+def _reading(scan: _Scan, log: OpenLog, content: Content, kept: Kept, whole_lines: bool) -> Reading:
     clock = scan.clock_of(log)
     return Reading(
-        content=log.content,
+        content=content,
         matcher=scan.collector.matcher,
         caps=Caps(scan.logs.max_record_bytes, scan.logs.max_record_lines),
         encoding=scan.encoding,
         take=lambda record: scan.collector.take(record, clock, kept),
         closes=lambda: _is_quiet(scan, log),
-        whole_lines=log.live,
+        whole_lines=whole_lines,
     )
 
 
@@ -249,9 +272,9 @@ def _keep(
         tail_sha256=sha256(progress.tail),
         tail_length=len(progress.tail),
         size_seen=size if size is not None else max(progress.offset, generation.size_seen),
-        finished=progress.ended and not log.live,
-        hint=None if racy or torn else hint_of(scan.host, log.device, log.inode, log.size, log.modified_ns),
-        live_path=str(scan.live),
+        finished=progress.ended and not (log.live and log.grows),
+        hint=None if racy or torn else log.mark or hint_of(scan.host, log.device, log.inode, log.size, log.modified_ns),
+        live_path=scan.live_path,
         history_until=(_UNKNOWN_SIZE if size is None else size) if scan.first_run and progress.stopped else 0,
     )
     if old is None or new != old or scan.now - old.last_seen_at > _REMEMBER:

@@ -129,6 +129,8 @@ def _resolved(name: str, value: Any, section: Section, base: Path, search: str |
     if isinstance(value, tuple) and value and isinstance(value[0], Path):
         return tuple(absolute(path, base) for path in value)
     if kind == "Source" and name == "path":
+        if "://" in value:
+            return value
         return str(absolute(Path(value), base))
     if kind == "Target" and name in _PATH_OR_NAME:
         return _folder_or_hub(value, base)

@@ -122,6 +122,9 @@ def _source(key: str, source: Source) -> Iterator[Problem]:
         "".encode(source.encoding)
     except (LookupError, ValueError):
         yield _problem(f"{key}.encoding", source.encoding, "is no encoding Python knows", "Write utf-8 or latin-1.")
+    if "://" in source.path:
+        yield from _address(f"{key}.path", source.path)
+        return
     path = _listed(Path(source.path))
     if not path.exists():
         fix = "It is read once it appears; check the path if production is running."
@@ -130,6 +133,22 @@ def _source(key: str, source: Source) -> Iterator[Problem]:
         yield _problem(f"{key}.path", path, "cannot be listed", f"Give this user access: chmod o+rx {path}")
     elif not os.access(path, os.R_OK):
         yield _problem(f"{key}.path", path, "is not readable", f"Give this user read access: chmod o+r {path}")
+
+
+def _address(key: str, address: str) -> Iterator[Problem]:
+    """Whether its kind is known and its library there; the storage itself is asked when it is scanned."""
+    from fsspec.registry import get_filesystem_class, known_implementations
+
+    kind = address.partition("://")[0]
+    try:
+        get_filesystem_class(kind)
+    except ImportError as error:
+        yield _problem(key, address, "needs another package", f"{error}.")
+    except ValueError:
+        near = ", ".join(
+            name for name in ("s3", "gs", "abfs", "https", "file", "memory") if name in known_implementations
+        )
+        yield _problem(key, address, f"has no kind of storage known here, {kind}", f"Known are for instance {near}.")
 
 
 def _listed(path: Path) -> Path:

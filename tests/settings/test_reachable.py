@@ -48,6 +48,16 @@ def it_only_warns_of_a_log_that_may_still_be_written(tmp_path: Path) -> None:
             "sources.a.encoding = utf-9 (kronos_health.toml): is no encoding Python knows.",
         ),
         (
+            "[sources.a]\npath = 'nothing://logs/a.log'",
+            (
+                "sources.a.path = nothing://logs/a.log (kronos_health.toml): has no kind of storage known here, nothing. "
+            ).rstrip(),
+        ),
+        (
+            "[sources.a]\npath = 'gs://logs/a.log'",
+            "sources.a.path = gs://logs/a.log (kronos_health.toml): needs another package.",
+        ),
+        (
             "[logs.patterns]\nprediction_completed = '('",
             (
                 "logs.patterns.prediction_completed = ( (kronos_health.toml): is no regular expression: "

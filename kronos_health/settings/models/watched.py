@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -43,8 +43,14 @@ class Source(Section):
     """A log under watch, or several."""
 
     path: str = Field(
-        description="the live file, a folder of them or a pattern such as /var/log/trading/*.log; "
-        "rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside each"
+        description="the live file, a folder, a pattern such as /var/log/trading/*.log, or an address such as "
+        "s3://bucket/logs/*.log; rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside each"
+    )
+    format: Literal["text", "journald"] = Field(
+        "text", description="journald: written by journalctl -o export or -o json"
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict, description="of an address: what fsspec's file system is made with, e.g. endpoint_url"
     )
     host: str = Field("", max_length=255, description="the machine it tells of; default: the one it is read on")
     timezone: str = Field("UTC", description="time zone of stamps that carry none")
@@ -58,8 +64,8 @@ class Source(Section):
     @field_validator("path")
     @classmethod
     def _is_a_path(cls, value: str) -> str:
-        if "://" in value:
-            raise ValueError("is an address, only files of this machine can be read")
+        if "@" in value.partition("://")[2].partition("/")[0]:
+            raise ValueError("must carry no user or password: those belong into options or the library's own files")
         return value
 
 
