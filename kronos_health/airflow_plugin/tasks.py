@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kronos_health.airflow_plugin.settings import task_settings
@@ -33,6 +34,7 @@ def opened(dag_run: Any) -> Iterator[Context]:
     """
     from airflow.sdk.exceptions import AirflowFailException
 
+    from kronos_health.airflow_plugin.storage import open_storage
     from kronos_health.checks.campaigns import ProbeHeld
     from kronos_health.checks.context import CheckError, Origin, open_context
     from kronos_health.settings.errors import SettingsError
@@ -41,6 +43,7 @@ def opened(dag_run: Any) -> Iterator[Context]:
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it introduces itself at every look at the schema
     try:
         context = open_context(task_settings().settings, Origin("dag run", dag_run.dag_id, dag_run.run_id))
+        context = replace(context, open_storage=open_storage)
         try:
             yield context
         finally:

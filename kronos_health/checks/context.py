@@ -6,12 +6,16 @@ import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from kronos_health.settings import Settings
 from kronos_health.store import migrations
 from kronos_health.store.database import open_engine
+
+if TYPE_CHECKING:
+    from kronos_health.logs.objects import OpenStorage
 
 Clock = Callable[[], datetime]
 
@@ -37,6 +41,7 @@ class Context:
     engine: Engine
     clock: Clock
     origin: Origin = field(default_factory=Origin)
+    open_storage: OpenStorage | None = None  # of logs at an address; None: as fsspec finds it
 
     def now(self) -> datetime:
         """The current time, aware UTC."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -34,7 +35,7 @@ def observe(
     In an order that alerts can inhibit each other in: what says more comes first.
     """
     readable = result.problem is None
-    found = _by_signature(result, groups, catalogue)
+    found = [_placed(context, result, item) for item in _by_signature(result, groups, catalogue)]
     seen = [observations.of_readability(result.source, result.problem, result.counts.lag_bytes, scan_id)]
     if result.first_run:
         if readable:
@@ -132,4 +133,11 @@ def _new_findings(name: str, parts: list[FindingGroup], catalogue: Catalogue) ->
         record=first.record,
         reasons=tuple(dict.fromkeys(part.reason for part in parts if part.reason)),
         finding_id=first.finding_id,
+        log=first.log,
     )
+
+
+def _placed(context: Context, result: ScanResult, item: NewFindings) -> NewFindings:
+    """``item`` without the name of its log where that is the only one of its source."""
+    path = context.settings.sources[result.source].path
+    return replace(item, log="") if item.log == str(Path(path).absolute()) else item

@@ -14,6 +14,7 @@ from kronos_health.checks.scan_news import observe
 from kronos_health.domain.logs import FindingGroup, ScanCounts, ScanResult, Severity
 from kronos_health.logs.catalogue import Catalogue, load_catalogue
 from kronos_health.logs.errors import CatalogueError, LogProblem
+from kronos_health.logs.objects import fsspec_filesystem
 from kronos_health.logs.report import FileReport
 from kronos_health.logs.report import scan_file as read_file
 from kronos_health.logs.scanner import scan_source
@@ -93,7 +94,8 @@ def _scan_once(context: Context, name: str, source: Source, catalogue: Catalogue
     with reading(context.engine) as connection:
         known = store.known_generations(connection, name)
     logs, host = context.settings.logs, socket.gethostname()
-    result = scan_source(name, source, logs, catalogue, known, context.now(), host=host)
+    storage = context.open_storage or fsspec_filesystem
+    result = scan_source(name, source, logs, catalogue, known, context.now(), host=host, open_storage=storage)
     result = replace(result, host=source.host or host)
     with writing(context.engine) as connection:
         scan_id = store.apply_scan(connection, result, source, context.now())

@@ -211,6 +211,7 @@ class FindingGroup:
     line: int
     record: str
     reason: str | None
+    log: str = ""  # live file or address of the log that the first one stands in
 
 
 @dataclass(frozen=True, slots=True)

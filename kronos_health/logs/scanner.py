@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uuid6
 
-from kronos_health.domain.logs import Gap, Generation, Sample, SampleWindow, ScanCounts, ScanResult, Tally
-from kronos_health.logs import unknown
+from kronos_health.domain.logs import Gap, Generation, ScanCounts, ScanResult
 from kronos_health.logs.catalogue import Catalogue
 from kronos_health.logs.collecting import Collector, Kept
 from kronos_health.logs.content import Content
@@ -36,8 +34,9 @@ from kronos_health.logs.opening import OpenLog, check_encoding, check_text
 from kronos_health.logs.places import Log, Places, belongings, places
 from kronos_health.logs.reading import Budget, Progress, Reading
 from kronos_health.logs.records import Caps
+from kronos_health.logs.scan_result import judge, result_of, result_of_problem
+from kronos_health.logs.scan_state import Clocks, Scan
 from kronos_health.logs.times import Clock, zone_named
-from kronos_health.logs.windows import Windows
 from kronos_health.settings.models import Logs, Source
 
 # A file changed so lately may change again within the same tick of its clock: its looks prove nothing yet.
@@ -46,44 +45,6 @@ _TORN_SECONDS = 60.0  # a program that writes half a line and nothing more for a
 _UNKNOWN_SIZE = 1 << 62
 # A finished generation is remembered while its file is seen, and that is written down this often.
 _REMEMBER = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """The clocks of a scan: monotonic for budgets, wall for the age of files, and how to wait for quiet."""
-
-    monotonic: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
-
-
-@dataclass(slots=True)
-class _Scan:
-    """What one scan knows and has gathered. ``live`` and ``known`` are those of the log that is being read."""
-
-    name: str
-    path: str
-    live: Path
-    logs: Logs
-    known: tuple[Generation, ...]
-    known_before: tuple[Generation, ...]  # of all logs of the source
-    now: datetime
-    host: str
-    clocks: Clocks
-    encoding: str
-    journal: bool
-    collector: Collector
-    budget: Budget
-    clock_of: Callable[[OpenLog], Clock]
-    first_run: bool
-    candidates: int = 0
-    live_path: str = ""
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    changed: list[tuple[Generation, Generation | None]] = field(default_factory=list)  # (new, old)
-    kept: list[tuple[str, Kept]] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-    counts: ScanCounts = field(default_factory=ScanCounts)
 
 
 def scan_source(
@@ -109,7 +70,7 @@ def scan_source(
     try:
         scan = _begin(name, source, logs, catalogue, tuple(known), now, host, clocks)
     except LogProblem as problem:
-        return _result_of_problem(name, tuple(known), now, host, f"sources.{name}: {problem}")
+        return result_of_problem(name, tuple(known), now, host, f"sources.{name}: {problem}")
     try:
         stored = StoredLogs(source, scan.known_before, open_storage) if is_address(source.path) else None
         found = stored.places if stored else places(source.path, scan.known_before)
@@ -119,12 +80,12 @@ def scan_source(
     for log, own in belongings(found, scan.known_before):
         looking = stored.looked(log, own) if stored else looked(log, own, scan.host)
         _scan_log(scan, log, own, looking, found.several)
-    _judge(scan, found)
-    return _result(scan, timedelta(seconds=clocks.monotonic() - started))
+    judge(scan, found)
+    return result_of(scan, timedelta(seconds=clocks.monotonic() - started))
 
 
 def _scan_log(
-    scan: _Scan, log: Log, known: tuple[Generation, ...], looking: AbstractContextManager[Look], several: bool
+    scan: Scan, log: Log, known: tuple[Generation, ...], looking: AbstractContextManager[Look], several: bool
 ) -> None:
     """Read what is new in one log of the source; one whose storage fails meanwhile is left to the next scan."""
     scan.live, scan.live_path, scan.known = log.live, log.address or str(log.live), known
@@ -149,11 +110,11 @@ def _begin(
     now: datetime,
     host: str,
     clocks: Clocks,
-) -> _Scan:
+) -> Scan:
     check_encoding(source.encoding)
     zone = zone_named(source.timezone)
     matcher = Matcher(catalogue, source.encoding, errors=True)
-    return _Scan(
+    return Scan(
         name=name,
         path=source.path,
         live=Path(source.path).absolute(),
@@ -180,7 +141,7 @@ def _begin(
     )
 
 
-def _assignments(scan: _Scan, look: Look) -> list[Assignment]:
+def _assignments(scan: Scan, look: Look) -> list[Assignment]:
     """Which generation each file is, oldest file first; copies of files that were not opened are left out."""
     unchanged = {item.id for item in look.unchanged}
     found = assign(look.logs, [item for item in scan.known if item.id not in unchanged])
@@ -194,7 +155,7 @@ def _assignments(scan: _Scan, look: Look) -> list[Assignment]:
     return sorted(kept, key=lambda item: (item.log.live, item.log.modified_ns, str(item.log.path)))
 
 
-def _read(scan: _Scan, assignment: Assignment, several: bool) -> None:
+def _read(scan: Scan, assignment: Assignment, several: bool) -> None:
     """Read one file on and gather what it says; a file that changed under the reading is left to the next scan."""
     log, old = assignment.log, assignment.generation
     if old is None:
@@ -226,7 +187,7 @@ def _tail_of(generation: Generation, log: OpenLog) -> bytes:
     return bytes(log.content.read(generation.offset - generation.tail_length, generation.tail_length))
 
 
-def _reading(scan: _Scan, log: OpenLog, content: Content, kept: Kept, whole_lines: bool) -> Reading:
+def _reading(scan: Scan, log: OpenLog, content: Content, kept: Kept, whole_lines: bool) -> Reading:
     clock = scan.clock_of(log)
     return Reading(
         content=content,
@@ -239,11 +200,11 @@ def _reading(scan: _Scan, log: OpenLog, content: Content, kept: Kept, whole_line
     )
 
 
-def _age(scan: _Scan, log: OpenLog) -> float:
+def _age(scan: Scan, log: OpenLog) -> float:
     return scan.clocks.wall() - log.modified_ns / 1e9
 
 
-def _is_quiet(scan: _Scan, log: OpenLog) -> bool:
+def _is_quiet(scan: Scan, log: OpenLog) -> bool:
     """Whether the file has ended, for now: nothing was written for a moment, which is waited for if need be."""
     if log.content.damage or not log.unchanged():
         return False
@@ -255,7 +216,7 @@ def _is_quiet(scan: _Scan, log: OpenLog) -> bool:
 
 
 def _keep(
-    scan: _Scan, log: OpenLog, generation: Generation, old: Generation | None, progress: Progress, kept: Kept
+    scan: Scan, log: OpenLog, generation: Generation, old: Generation | None, progress: Progress, kept: Kept
 ) -> None:
     size = log.content.known_size
     unread = (log.size if size is None else size) - progress.offset
@@ -293,7 +254,7 @@ def _keep(
     )
 
 
-def _note_vanished(scan: _Scan, look: Look, assignments: Sequence[Assignment]) -> None:
+def _note_vanished(scan: Scan, look: Look, assignments: Sequence[Assignment]) -> None:
     """Known generations that no file holds any more: what was not read of them is a gap."""
     if not look.certain:
         return
@@ -314,7 +275,7 @@ def _note_vanished(scan: _Scan, look: Look, assignments: Sequence[Assignment]) -
         _mark_gone(scan, generation, told=last and gap is not None)
 
 
-def _mark_gone(scan: _Scan, generation: Generation, told: bool) -> None:
+def _mark_gone(scan: Scan, generation: Generation, told: bool) -> None:
     """Keep that no file holds ``generation``, and whether people were told what may have been lost behind it."""
     gone = replace(
         generation,
@@ -347,7 +308,7 @@ def _is_contained(generation: Generation, look: Look) -> bool:
     return seen and any(fits(generation, log) for log in look.logs)
 
 
-def _gap_of(scan: _Scan, generation: Generation, last: bool) -> Gap | None:
+def _gap_of(scan: Scan, generation: Generation, last: bool) -> Gap | None:
     """What is lost of a vanished generation; ``last``: perhaps also what came after it. ``None``: nothing."""
     rotated = is_sibling(scan.live.name, Path(generation.path).name) and not last
     if rotated and generation.size_seen <= generation.offset:
@@ -363,83 +324,3 @@ def _loss(generation: Generation, rotated: bool) -> str:
         f"{generation.path} was removed, replaced or truncated, and no rotated file continues it: "
         f"what was written after {generation.last_seen_at:%Y-%m-%d %H:%M:%S} UTC may be lost."
     )
-
-
-def _judge(scan: _Scan, found: Places) -> None:
-    """Lines for people about what could not be read, and what was read with reservations."""
-    if not scan.candidates and not scan.problems:
-        missing = f"no file matches {scan.path}" if found.several else f"{scan.live} does not exist"
-        scan.problems.append(f"{missing}. Check the path, or wait until the program writes it.")
-    elif not scan.known_before and not scan.changed and not scan.problems and not scan.notes:
-        empty = f"every file that matches {scan.path}" if found.several else str(scan.live)
-        scan.problems.append(f"{empty} is empty: nothing has been written to it yet.")
-    counts = scan.counts
-    if counts.undecodable:
-        scan.notes.append(
-            f"{_counted(counts.undecodable, 'byte is', 'bytes are')} not {scan.encoding} and replaced. "
-            f"Set sources.{scan.name}.encoding to what the program writes."
-        )
-    if counts.truncated:
-        scan.notes.append(
-            f"{_counted(counts.truncated, 'record was', 'records were')} longer than logs.max_record_bytes or "
-            "logs.max_record_lines and cut; the parts were read as records of their own."
-        )
-
-
-def _counted(count: int, one: str, several: str) -> str:
-    return f"{count:,} {one if count == 1 else several}"
-
-
-def _result(scan: _Scan, took: timedelta) -> ScanResult:
-    completed = 0
-    for _, kept in scan.kept:
-        completed = kept.completed if kept.reused else completed + kept.completed
-    return ScanResult(
-        source=scan.name,
-        started_at=scan.now,
-        finished_at=scan.now + took,
-        generations=tuple(new for new, _ in scan.changed),
-        previous={old.id: old.version for _, old in scan.changed if old is not None},
-        findings=tuple((identifier, finding) for identifier, kept in scan.kept for finding in kept.findings),
-        samples=tuple((identifier, sample) for identifier, kept in scan.kept for sample in _newest(kept)),
-        errors=unknown.merged(error for _, kept in scan.kept for error in kept.errors.values()),
-        windows=_merged_windows(kept for _, kept in scan.kept),
-        gaps=tuple(scan.gaps),
-        counts=scan.counts,
-        first_run=scan.first_run,
-        problem=" ".join(scan.problems) or None,
-        tallies=_merged_tallies(kept for _, kept in scan.kept),
-        known=tuple(item.id for item in scan.known_before),
-        completed_since_reuse=completed,
-        host=scan.host,
-        notes=tuple(scan.notes),
-    )
-
-
-def _newest(kept: Kept) -> list[Sample]:
-    """The samples that are kept one by one, in the order they stand in the file."""
-    return sorted((item for part in kept.samples.values() for item in part), key=lambda item: item.start_offset)
-
-
-def _merged_windows(kept: Iterable[Kept]) -> tuple[SampleWindow, ...]:
-    merged = Windows()
-    for item in kept:
-        merged.merge(item.windows)
-    return merged.frozen()
-
-
-def _merged_tallies(kept: Iterable[Kept]) -> tuple[Tally, ...]:
-    merged: dict[tuple[str, str, datetime], Tally] = {}
-    for item in kept:
-        for key, tally in item.tallies.items():
-            other = merged.get(key, tally)
-            count = tally.count + (other.count if key in merged else 0)
-            merged[key] = Tally(*key, count, min(tally.first_at, other.first_at), max(tally.last_at, other.last_at))
-    return tuple(merged.values())
-
-
-def _result_of_problem(name: str, known: tuple[Generation, ...], now: datetime, host: str, problem: str) -> ScanResult:
-    return ScanResult(
-        name, now, now, (), {}, (), (), (), ScanCounts(), first_run=not known, problem=problem,
-        known=tuple(item.id for item in known), host=host,
-    )  # fmt: skip

@@ -50,6 +50,7 @@ def _groups(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[F
         select(
             log_source.c.name.label("source"),
             finding,
+            log_generation.c.live_path,
             func.count().over(partition_by=kind).label("count"),
             func.min(happened).over(partition_by=kind).label("first_at"),
             func.max(happened).over(partition_by=kind).label("last_at"),
@@ -79,6 +80,7 @@ def _groups(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[F
             row.line,
             row.record,
             row.reason,
+            row.live_path,
         )
         for row in rows
     )

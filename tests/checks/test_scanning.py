@@ -289,3 +289,36 @@ def it_reads_a_single_file_without_settings_and_stores_nothing(log: Log) -> None
     assert found == [("graph_reuse", 1, 1), ("prediction_failed", 1, 1)]
     with pytest.raises(CheckError, match="nowhere"):
         scan_single_file(log.path.with_name("nowhere.log"))
+
+
+def it_says_in_which_log_of_a_source_something_was_found_and_of_which_host(
+    make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any], clock: Clock
+) -> None:
+    log.quiet_line()
+    settings["sources"]["trade"] = {"path": f"{log.path.parent}/*.log", "host": "trading-1"}
+    context = make_context(**settings)
+    scan(context, "trade")
+    other = Log(log.path.with_name("backtest.log"))
+    other.write(REUSE)
+    other.quiet_line()
+    clock.move(minutes=5)
+    scan(context, "trade")
+    (fired,) = rows("SELECT message FROM outbox WHERE kind = 'fired'")
+    assert {"label": "Log", "value": str(other.path)}.items() <= json.loads(fired["message"])["facts"][1].items()
+    assert rows("SELECT host FROM log_source") == [{"host": "trading-1"}]
+    found = rows("SELECT DISTINCT g.live_path FROM finding f JOIN log_generation g ON g.id = f.generation_id")
+    assert found == [{"live_path": str(other.path)}]
+
+
+def it_keeps_unreachable_storage_from_hurting_any_other_source(
+    make_context: MakeContext, rows: Rows, log: Log, settings: dict[str, Any]
+) -> None:
+    settings["sources"]["archive"] = {"path": "http://127.0.0.1:9/trade.log"}
+    context = make_context(**settings)
+    log.write(REUSE)
+    log.quiet_line()
+    assert str(scan(context, "archive").problem).startswith("http://127.0.0.1:9/trade.log cannot be read (")
+    assert scan(context, "trade").problem is None
+    states = {row["name"]: row["problem"] for row in rows("SELECT name, problem FROM log_source")}
+    assert states["trade"] is None
+    assert "reading goes on where it stopped" in states["archive"]

@@ -120,6 +120,7 @@ def documented(text: str) -> list[str]:
     content = tomllib.loads("\n".join(uncommented(text)))
     free = {"production.expected", "production.forbidden", "logs.patterns", "alerts.kinds", "switch.carried"}
     free |= {"targets.kronos.options", "targets.kronos.compiled_env", "heartbeat.slugs", "apprise.urls"}
+    free |= {"sources.trade_stock_e2e.options"}
     return list(flat(content, "", free))
 
 

@@ -169,15 +169,9 @@ class DescribeWrongSettings:
                 "[sources.a]\npath = 's3://me:hunter2@logs/a.log'",
                 (
                     "sources.a.path = 's3://********@logs/a.log' (kronos_health.toml): must carry no user or password: "
-                    "those belong into options or the library's own files. Expected: the live file, a folder, a pattern "
-                    "such as /var/log/trading/*.log, or an address such as s3://bucket/logs/*.log; rotated siblings "
-                    "(.1, .2.gz, -YYYYMMDD …) are found beside each."
-                ),
-            ),
-            (
-                    "sources.a.path = 's3://logs/a.log' (kronos_health.toml): is an address, only files of this "
-                    "machine can be read. Expected: the live file, a folder of them or a pattern such as "
-                    "/var/log/trading/*.log; rotated siblings (.1, .2.gz, -YYYYMMDD …) are found beside each."
+                    "those belong into options or the library's own files. Expected: the live file, a folder, a "
+                    "pattern such as /var/log/trading/*.log, or an address such as s3://bucket/logs/*.log; rotated "
+                    "siblings (.1, .2.gz, -YYYYMMDD …) are found beside each."
                 ),
             ),
             (

@@ -49,9 +49,7 @@ def it_only_warns_of_a_log_that_may_still_be_written(tmp_path: Path) -> None:
         ),
         (
             "[sources.a]\npath = 'nothing://logs/a.log'",
-            (
-                "sources.a.path = nothing://logs/a.log (kronos_health.toml): has no kind of storage known here, nothing. "
-            ).rstrip(),
+            "sources.a.path = nothing://logs/a.log (kronos_health.toml): has no kind of storage known here, nothing.",
         ),
         (
             "[sources.a]\npath = 'gs://logs/a.log'",

@@ -46,6 +46,7 @@ class NewFindings:
     reasons: tuple[str, ...] = ()
     finding_id: str | None = None
     caused_by: tuple[str, ...] = ()
+    log: str = ""  # which one, where a source is several
 
 
 def reasons_to_fail(found: Iterable[tuple[str, Finding]]) -> tuple[str, ...]:
@@ -143,7 +144,7 @@ def _calm(*, readable: bool) -> str:
 
 
 def _facts(item: NewFindings) -> tuple[Fact, ...]:
-    facts = [Fact("Signature", item.signature)]
+    facts = [Fact("Signature", item.signature), *([Fact("Log", item.log)] if item.log else [])]
     if frame := failing_frame(item.record):
         facts.append(Fact("Frame", frame))
     facts += [Fact("Reason", reason) for reason in item.reasons[:5]]

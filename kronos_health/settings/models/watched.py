@@ -52,6 +52,7 @@ class Source(Section):
     options: dict[str, str] = Field(
         default_factory=dict, description="of an address: what fsspec's file system is made with, e.g. endpoint_url"
     )
+    airflow_connection: str = Field("", description="of an address: Airflow connection with the storage's credentials")
     host: str = Field("", max_length=255, description="the machine it tells of; default: the one it is read on")
     timezone: str = Field("UTC", description="time zone of stamps that carry none")
     encoding: str = "utf-8"
