@@ -55,6 +55,14 @@ def latency_chart(
     return _draw(image, cache, "Steady latency of one prediction, ms", 3.4, lambda axes: _latency(axes, series))
 
 
+def latency_in_words(connection: Connection, now: datetime, target: str = "kronos", days: int = 30) -> str:
+    """What :func:`latency_chart` ends with, for whoever cannot see it; empty when nothing was measured."""
+    latest: dict[str, float] = {}
+    for row in sorted(_rows(connection, now, "latency_trend", target, days), key=lambda row: row["day"]):
+        latest[_label(row)] = row["steady_median_ms"]
+    return "; ".join(f"{label} {value:,.0f} ms" for label, value in sorted(latest.items()))
+
+
 def outcome_chart(
     connection: Connection,
     now: datetime,

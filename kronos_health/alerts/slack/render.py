@@ -113,6 +113,8 @@ def _blocks(message: Message, page_url: str, reference: str, file_id: str) -> It
         yield from _next_step(message.next_step)
     if message.picture and file_id:
         yield _image(message.picture, file_id)
+    elif message.picture:
+        yield _context(f"Chart: {_fit_counted(message.picture.alt_text, _ALT_TEXT)}")
     if message.evidence:
         yield _context(f"Evidence: {_fit_counted(evidence_list(message), _EVIDENCE)}")
     path, label = _PAGES.get(message.kind, ("", "Open the page"))
