@@ -17,7 +17,7 @@ from kronos_health.store.history import run_query
 
 
 def digest(context: Context) -> None:
-    """Queue this week's digest, with a chart where there is one; asked again in the same ISO week it changes nothing."""
+    """Queue this week's digest, with a chart if there is one; asked again in the same ISO week it changes nothing."""
     with pulse(context, "digest") as state:
         week = _week(context)
         try:
