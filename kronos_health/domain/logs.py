@@ -151,7 +151,8 @@ class Generation:
 class ScanCounts:
     """How much a scan read. ``lag_bytes`` is what was there but left for the next run by the budget.
 
-    ``open_bytes`` are those of live files whose last record had not ended yet.
+    ``records`` are those that were looked into, for a text of a signature, a sample or an error: the others are not
+    even cut out. ``open_bytes`` are those of live files whose last record had not ended yet.
     """
 
     bytes: int = 0

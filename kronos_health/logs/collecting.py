@@ -22,8 +22,8 @@ COMPLETED = "prediction_completed"
 _MARGIN = 4096  # text beside a cut is masked with the rest, so that no half of a secret shows
 _REASON_CHARS = 500
 _EXAMPLE_CHARS = 4000
-_SUBJECT_CHARS = 64
-_TallyKey = tuple[str, str, datetime]
+SUBJECT_CHARS = 64
+TallyKey = tuple[str, str, datetime]
 
 
 @dataclass(slots=True)
@@ -34,9 +34,24 @@ class Kept:
     samples: dict[tuple[str, str | None], deque[Sample]] = field(default_factory=dict)  # the newest of each
     windows: Windows = field(default_factory=Windows)  # all of them
     errors: dict[str, ErrorKind] = field(default_factory=dict)  # by fingerprint
-    tallies: dict[_TallyKey, Tally] = field(default_factory=dict)
+    tallies: dict[TallyKey, Tally] = field(default_factory=dict)
     completed: int = 0  # predictions since the last graph reuse, or since the beginning
-    reused: bool = False
+    reused_at: int | None = None  # where the record of the last graph reuse begins
+
+    def newest(self, metric: str, subject: str | None, most: int) -> deque[Sample]:
+        """The samples of one metric and subject that are kept one by one, in the order of the file."""
+        return self.samples.setdefault((metric, subject), deque(maxlen=most))
+
+    def count(self, tally: Tally) -> int:
+        """Add ``tally`` to those of its minute; returns how many rows more that makes."""
+        key = (tally.signature, tally.subject, tally.bucket_at)
+        known = self.tallies.get(key)
+        if known is None:
+            self.tallies[key] = tally
+            return 1
+        first, last = min(known.first_at, tally.first_at), max(known.last_at, tally.last_at)
+        self.tallies[key] = Tally(*key, known.count + tally.count, first, last)
+        return 0
 
 
 @dataclass(slots=True)
@@ -70,16 +85,13 @@ class Collector:
                 self._finding(match, record, text, seen_at, kept)
                 rows += 1
         for metric, subject, value in samples:
-            cut = subject[:_SUBJECT_CHARS] if subject else None
+            cut = subject[:SUBJECT_CHARS] if subject else None
             rows += self._sample(Sample(metric, cut, value, seen_at, record.start), kept)
         return rows
 
     def _sample(self, sample: Sample, kept: Kept) -> int:
         kept.windows.add(sample.metric, sample.subject, sample.seen_at or self.now, sample.value)
-        key = (sample.metric, sample.subject)
-        newest = kept.samples.get(key)
-        if newest is None:
-            newest = kept.samples[key] = deque(maxlen=self.per_metric)
+        newest = kept.newest(sample.metric, sample.subject, self.per_metric)
         more = len(newest) < self.per_metric
         newest.append(sample)
         return int(more)
@@ -95,18 +107,19 @@ class Collector:
         new = key not in kept.errors
         kept.errors[key] = seen_again(known, at)
         bucket = (UNKNOWN, key, at.replace(minute=0, second=0, microsecond=0))
-        return int(new) + _count(bucket, at, kept)
+        return int(new) + kept.count(Tally(*bucket, 1, at, at))
 
     def _tally(self, match: Match, at: datetime, kept: Kept) -> int:
         if match.signature.name == COMPLETED:
             kept.completed += 1
-        subject = (match.subject or "")[:_SUBJECT_CHARS]
-        return _count((match.signature.name, subject, at.replace(second=0, microsecond=0)), at, kept)
+        subject = (match.subject or "")[:SUBJECT_CHARS]
+        bucket = at.replace(second=0, microsecond=0)
+        return kept.count(Tally(match.signature.name, subject, bucket, 1, at, at))
 
     def _finding(self, match: Match, record: RawRecord, text: RecordText, at: datetime | None, kept: Kept) -> None:
         name = match.signature.name
         if name == REUSE:
-            kept.reused, kept.completed = True, 0
+            kept.reused_at, kept.completed = record.start, 0
         key = fingerprint(name, text.unprefixed, match.reason or match.message)
         self.counts[key] += 1
         shown = self.counts[key] <= self.per_fingerprint
@@ -123,17 +136,9 @@ class Collector:
                 reason=mask(match.reason[:_REASON_CHARS]) if match.reason else None,
                 record=stored_text(text.shown, self.stored_chars) if shown else "",
                 truncated=record.truncated,
-                subject=match.subject[:_SUBJECT_CHARS] if match.subject else None,
+                subject=match.subject[:SUBJECT_CHARS] if match.subject else None,
             )
         )
-
-
-def _count(key: _TallyKey, at: datetime, kept: Kept) -> int:
-    """Count one more; returns whether that is a new row."""
-    known = kept.tallies.get(key)
-    tally = known or Tally(*key, 0, at, at)
-    kept.tallies[key] = Tally(*key, tally.count + 1, min(tally.first_at, at), max(tally.last_at, at))
-    return int(known is None)
 
 
 def decoded(record: RawRecord, encoding: str) -> tuple[RecordText, int | None]:

@@ -55,6 +55,16 @@ def _blank(found: re.Match[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A number in a text: where the match begins that says it, of which symbol, from where to where, in which unit."""
+
+    begin: int
+    symbol: str | None
+    span: tuple[int, int]
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SamplePattern:
     """How a number is read from a line; ``unit`` is the one it is stored in, ``None``: as written."""
 
@@ -65,7 +75,15 @@ class SamplePattern:
     literals: frozenset[str] | None
 
     def values(self, text: str) -> Iterator[tuple[int, str | None, float]]:
-        """Where it is said, symbol and value of each number in ``text``; one that two expressions find counts once."""
+        """Where it is said, symbol and value of each number in ``text``."""
+        for item in self.numbers(text):
+            written = text[slice(*item.span)]
+            value = convert(float(re.sub(r"[,_ ]", "", written)), item.unit, self.unit)
+            if abs(value) < _LARGEST:
+                yield item.begin, item.symbol, value
+
+    def numbers(self, text: str) -> Iterator[Written]:
+        """Each number in ``text`` as it is written; one that two expressions find counts once."""
         seen: set[int] = set()
         for expression in self.expressions:
             for found in expression.finditer(text):
@@ -75,9 +93,8 @@ class SamplePattern:
                 if place in seen or number is None:
                     continue
                 seen.add(place)
-                value = convert(float(re.sub(r"[,_ ]", "", number.group())), groups.get("unit"), self.unit)
-                if abs(value) < _LARGEST:
-                    yield found.start(), groups.get("symbol"), value
+                span = (place + number.start(), place + number.end())
+                yield Written(found.start(), groups.get("symbol"), span, groups.get("unit"))
 
 
 def _value(found: re.Match[str], groups: Mapping[str, str | None]) -> tuple[int, str | None]:

@@ -69,7 +69,7 @@ _CANDIDATE[
 def classify(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """The kind of each line of ``array`` that begins at ``starts``."""
     kinds = np.zeros(len(starts), np.uint8)
-    stamped = _stamped(array, starts)
+    stamped = has_stamp(array, starts)
     kinds[stamped] = HEADER
     first = array[starts]
     unsure = _CANDIDATE[first] & ~stamped
@@ -82,7 +82,8 @@ def classify(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.uin
     return kinds
 
 
-def _stamped(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def has_stamp(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of the lines that begin at ``starts`` begin with a date and a time, and so are headers."""
     width = len(_LOW)
     result = np.zeros(len(starts), np.bool_)
     fits = starts <= len(array) - width

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-import ahocorasick_rs
-import numpy as np
-
 from kronos_health.logs.catalogue import Catalogue
+from kronos_health.logs.digits import digits_told_apart, shapes
+from kronos_health.logs.engines import Engine, Wanted, engine
 from kronos_health.logs.entries import SamplePattern, Signature
 from kronos_health.logs.levels import NEEDLES
 from kronos_health.logs.lines import Positions
@@ -17,6 +16,10 @@ from kronos_health.logs.text import RecordText
 
 Item = TypeVar("Item", Signature, SamplePattern)
 Needles = tuple[bytes, ...] | None
+_Promising = tuple[list[Signature], list[SamplePattern]]
+_LONGEST = 4096
+_MOST_SHAPES = 2000
+_DIGITS = b"0123456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +39,31 @@ class Matcher:
     no fixed text: then every record goes through the second stage.
     """
 
-    def __init__(self, catalogue: Catalogue, encoding: str = "utf-8", *, errors: bool = False) -> None:
+    def __init__(
+        self, catalogue: Catalogue, encoding: str = "utf-8", *, errors: bool = False, wanted: Wanted = "auto"
+    ) -> None:
         self._signatures = [(_needles(item, encoding), item) for item in catalogue.signatures]
         self._samples = [(_needles(item, encoding), item) for item in catalogue.samples]
         needles = [item for item, _ in self._signatures] + [item for item, _ in self._samples]
         self.exhaustive = any(item is None for item in needles)
         self.errors = errors
-        levels = [text.encode(encoding, errors="replace") for text in NEEDLES] if errors else []
-        texts = (needle for item in needles for needle in item or ())
-        self._searcher = None if self.exhaustive else _searcher((*texts, *levels))
+        self._known: dict[bytes, _Promising] = {}
+        told = {item.name: _told_apart(item) for item in catalogue.signatures}
+        told |= {item.name: _told_apart(item) for item in catalogue.samples}
+        self.kept_digits = frozenset[str]().union(*(digits for digits in told.values() if digits))
+        self._by_digits = frozenset(name for name, digits in told.items() if digits is None)
+        self._digits_in_needles = any(byte in _DIGITS for texts in needles for text in texts or () for byte in text)
+        self._engine: Engine | None = None
+        if not self.exhaustive:
+            levels = [text.encode(encoding, errors="replace") for text in NEEDLES] if errors else []
+            texts = (needle for item in needles for needle in item or ())
+            self._engine = engine(_fewest((*texts, *levels)), wanted)
 
     def hits(self, block: memoryview) -> Positions:
         """Positions in ``block`` (contiguous) where one of the fixed texts stands, ascending."""
-        if self._searcher is None:
+        if self._engine is None:
             raise ValueError("an exhaustive matcher has no first stage")
-        found = self._searcher.find_matches_as_indexes(block)
-        return np.fromiter((item[1] for item in found), np.int64, len(found))
+        return self._engine.find(block)
 
     def signatures(self, raw: bytes, text: RecordText, within: int | None = None) -> list[Match]:
         """What the record says: each signature at most once, and none that another one says better.
@@ -61,19 +73,54 @@ class Matcher:
         """
         found = {
             item.name: match
-            for item in _present(self._signatures, raw)
+            for item in self._promising(raw, text, within)[0]
             if (match := _match(item, text.searched, within)) is not None
         }
         return [match for match in found.values() if not any(name in found for name in match.signature.unless)]
+
+    def _promising(self, raw: bytes, text: RecordText, within: int | None) -> _Promising:
+        """What may be found in the record; of the many alike that a log repeats, only what was found in the first."""
+        if within is not None or len(raw) > _LONGEST or not raw.isascii():
+            return list(_present(self._signatures, raw)), list(_present(self._samples, raw))
+        shape = shapes(raw, self.kept_digits)
+        known = self._known.get(shape)
+        if known is not None:
+            return known
+        signatures, samples = list(_present(self._signatures, raw)), list(_present(self._samples, raw))
+        if self.looks_alike(raw):
+            signatures = [item for item in signatures if item.find(text.searched)]
+            samples = [item for item in samples if any(True for _ in item.numbers(text.searched))]
+            if len(self._known) >= _MOST_SHAPES:
+                self._known.clear()
+            self._known[shape] = signatures, samples
+        return signatures, samples
+
+    def looks_alike(self, raw: bytes) -> bool:
+        """Whether the record says the same with other digits, those in ``kept_digits`` aside."""
+        if self._digits_in_needles:
+            return False
+        names = [item.name for item in _present(self._signatures, raw)]
+        names += [item.name for item in _present(self._samples, raw)]
+        return self._by_digits.isdisjoint(names)
+
+    def sample_patterns(self, raw: bytes, text: RecordText) -> list[SamplePattern]:
+        """The patterns that may find a number in the record."""
+        return self._promising(raw, text, None)[1]
 
     def samples(
         self, raw: bytes, text: RecordText, within: int | None = None
     ) -> Iterator[tuple[str, str | None, float]]:
         """Metric, symbol and value of every number in the record."""
-        for item in _present(self._samples, raw):
+        for item in self._promising(raw, text, within)[1]:
             for start, symbol, value in item.values(text.searched):
                 if within is None or start < within:
                     yield item.name, symbol, value
+
+
+def _told_apart(item: Signature | SamplePattern) -> frozenset[str] | None:
+    exceptions = item.exceptions if isinstance(item, Signature) else ()
+    told = [digits_told_apart(expression.pattern) for expression in (*item.expressions, *exceptions)]
+    return None if None in told else frozenset[str]().union(*(digits for digits in told if digits))
 
 
 def _present(items: Iterable[tuple[Needles, Item]], raw: bytes) -> Iterator[Item]:
@@ -99,8 +146,7 @@ def _needles(item: Signature | SamplePattern, encoding: str) -> Needles:
     return tuple(sorted(text.encode(encoding, errors="replace") for text in item.literals))
 
 
-def _searcher(needles: Iterable[bytes]) -> ahocorasick_rs.BytesAhoCorasick:
+def _fewest(needles: Iterable[bytes]) -> list[bytes]:
+    """A text that holds another one is found with it: fewer texts are searched faster."""
     wanted = set(needles)
-    # A text that holds another one is found with it: fewer texts are searched faster.
-    fewest = sorted(one for one in wanted if not any(other != one and other in one for other in wanted))
-    return ahocorasick_rs.BytesAhoCorasick(fewest, matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
+    return sorted(one for one in wanted if not any(other != one and other in one for other in wanted))

@@ -96,6 +96,11 @@ def split(data: bytes | bytearray | memoryview, *, final: bool, caps: Caps) -> S
     )
 
 
+def plain_line(data: bytes) -> bytes:
+    """The first line of ``data`` without colours and line break."""
+    return _ANSI.sub(b"", data.split(b"\n", 1)[0]).rstrip(b"\r")
+
+
 @dataclass(slots=True)
 class _Piece:
     """The record that is open while lines without a start of their own are gone through."""
@@ -150,7 +155,7 @@ class _Cutter:
 
     def _text(self, line: int) -> bytes:
         start = int(self.starts[line])
-        return _ANSI.sub(b"", self.array[start : start + LINE_HEAD].tobytes().split(b"\n", 1)[0]).rstrip(b"\r")
+        return plain_line(self.array[start : start + LINE_HEAD].tobytes())
 
     def _line_end(self, line: int) -> int:
         return int(self.starts[line + 1]) if line + 1 < len(self.starts) else self.end

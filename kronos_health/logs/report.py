@@ -111,7 +111,9 @@ def scan_file(
     try:
         with opened(Path(path)) as log:
             check_text(log)
-            gathered = _Gathered(Matcher(catalogue or built_in(), encoding), encoding, logs.stored_record_chars)
+            gathered = _Gathered(
+                Matcher(catalogue or built_in(), encoding, wanted=logs.engine), encoding, logs.stored_record_chars
+            )
             progress = Progress(0, 0)
             caps = Caps(logs.max_record_bytes, logs.max_record_lines)
             reading = Reading(log.content, gathered.matcher, caps, encoding, gathered.take, lambda: True, False)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from kronos_health.domain.logs import Generation, Sample, SampleWindow, ScanCounts, ScanResult, Tally
 from kronos_health.logs import unknown
 from kronos_health.logs.collecting import Kept
+from kronos_health.logs.engines import note_on
 from kronos_health.logs.places import Places
 from kronos_health.logs.scan_state import Scan
 from kronos_health.logs.windows import Windows
@@ -23,6 +24,9 @@ def judge(scan: Scan, found: Places) -> None:
     elif not scan.known_before and not scan.changed and not scan.problems and not scan.notes:
         empty = f"every file that matches {scan.path}" if found.several else str(scan.live)
         scan.problems.append(f"{empty} is empty: nothing has been written to it yet.")
+    slow = note_on(scan.logs.engine)
+    if slow is not None:
+        scan.notes.append(slow)
     counts = scan.counts
     if counts.undecodable:
         scan.notes.append(
@@ -44,7 +48,7 @@ def result_of(scan: Scan, took: timedelta) -> ScanResult:
     """All that one transaction has to commit."""
     completed = 0
     for _, kept in scan.kept:
-        completed = kept.completed if kept.reused else completed + kept.completed
+        completed = kept.completed if kept.reused_at is not None else completed + kept.completed
     return ScanResult(
         source=scan.name,
         started_at=scan.now,

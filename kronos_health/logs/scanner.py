@@ -11,6 +11,7 @@ from pathlib import Path
 import uuid6
 
 from kronos_health.domain.logs import Gap, Generation, ScanCounts, ScanResult
+from kronos_health.logs.bulk import BulkReader
 from kronos_health.logs.catalogue import Catalogue
 from kronos_health.logs.collecting import Collector, Kept
 from kronos_health.logs.content import Content
@@ -26,6 +27,7 @@ from kronos_health.logs.generation import (
     sha256,
 )
 from kronos_health.logs.journald import JournalText, check_journal
+from kronos_health.logs.keeping import BulkKeeper
 from kronos_health.logs.looking import Look, looked
 from kronos_health.logs.matcher import Matcher
 from kronos_health.logs.naming import is_sibling
@@ -113,7 +115,7 @@ def _begin(
 ) -> Scan:
     check_encoding(source.encoding)
     zone = zone_named(source.timezone)
-    matcher = Matcher(catalogue, source.encoding, errors=True)
+    matcher = Matcher(catalogue, source.encoding, errors=True, wanted=logs.engine)
     return Scan(
         name=name,
         path=source.path,
@@ -172,7 +174,9 @@ def _read(scan: Scan, assignment: Assignment, several: bool) -> None:
     if scan.budget.spent() and scan.counts.bytes:
         progress.stopped = True
     else:
-        _reading(scan, log, journal or log.content, kept, whole).run(progress, scan.budget)
+        keeper = BulkKeeper(kept, scan.logs.samples_per_metric)
+        _reading(scan, log, journal or log.content, kept, keeper, whole).run(progress, scan.budget)
+        scan.budget.events -= keeper.flush()
     if journal:
         progress.tail = journal.before(progress.offset, len(progress.tail))
     if not proves(log, log.head, progress.tail, progress.offset):
@@ -187,7 +191,7 @@ def _tail_of(generation: Generation, log: OpenLog) -> bytes:
     return bytes(log.content.read(generation.offset - generation.tail_length, generation.tail_length))
 
 
-def _reading(scan: Scan, log: OpenLog, content: Content, kept: Kept, whole_lines: bool) -> Reading:
+def _reading(scan: Scan, log: OpenLog, content: Content, kept: Kept, keeper: BulkKeeper, whole_lines: bool) -> Reading:
     clock = scan.clock_of(log)
     return Reading(
         content=content,
@@ -197,6 +201,8 @@ def _reading(scan: Scan, log: OpenLog, content: Content, kept: Kept, whole_lines
         take=lambda record: scan.collector.take(record, clock, kept),
         closes=lambda: _is_quiet(scan, log),
         whole_lines=whole_lines,
+        counts_records=False,
+        bulk=BulkReader(scan.collector.matcher, clock, keeper.add),
     )
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)|[@-Z\\-_])")
+ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)|[@-Z\\-_])")
 _TORCH_PREFIX = re.compile(
     r"^(?:\[rank\d+\]:? ?)*[VDIWEFC]\d{4} \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)? [^\s\]]+:\d+\](?: \[[^\]\s]*\])* ?",
     re.MULTILINE,
@@ -28,7 +28,7 @@ class RecordText:
     @cached_property
     def shown(self) -> str:
         """What is stored: no terminal sequences, no carriage returns, no NUL, which no database text may hold."""
-        text = _ANSI.sub("", self.raw) if "\x1b" in self.raw else self.raw
+        text = ANSI.sub("", self.raw) if "\x1b" in self.raw else self.raw
         return text.replace("\r\n", "\n").replace("\0", "").rstrip()
 
     @cached_property

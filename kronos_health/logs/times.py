@@ -13,7 +13,7 @@ from kronos_health.logs.errors import LogProblem
 
 _HEAD = 400
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_STAMP = re.compile(
+STAMP = re.compile(
     r"(?P<date>\d{4}[-/]\d\d[-/]\d\d)[ T](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d{1,9}))?"
     r"\s?(?P<zone>Z\b|[+-]\d\d:?\d\d\b|[A-Z]{3,5}\b)?"
 )
@@ -78,7 +78,7 @@ class Clock:
         return moment if moment and _EARLIEST <= moment <= self._latest else None
 
     def _stamped(self, line: str) -> datetime | None:
-        found = _STAMP.search(line)
+        found = STAMP.search(line)
         if found is None:
             return None
         moment = datetime.fromisoformat(f"{found['date'].replace('/', '-')} {found['time']}")

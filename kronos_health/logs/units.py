@@ -28,6 +28,9 @@ def unit_of_metric(name: str) -> str | None:
 
 def convert(value: float, written: str | None, stored: str | None) -> float:
     """``value`` in the unit ``stored``; a number without a unit, or with one that is not known, stays as it is."""
-    if not written or stored is None:
-        return value
-    return value * _FACTORS[stored].get(written.lower(), 1.0)
+    return value * factor(written, stored)
+
+
+def factor(written: str | None, stored: str | None) -> float:
+    """What a number in the unit ``written`` is multiplied by to be in the unit ``stored``."""
+    return 1.0 if not written or stored is None else _FACTORS[stored].get(written.lower(), 1.0)

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
+from math import log
 from typing import Any
+
+import numpy as np
 
 from kronos_health.domain.logs import SampleBin, SampleWindow
 
 RELATIVE_ERROR = 0.01
 # Keys of the smallest and the largest double lie within ± 36,000: with this added, bins are in the order of values.
 _POSITIVE = 40_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = 3_600_000_000  # microseconds
 _Key = tuple[str, str, datetime]
 
 
@@ -36,6 +41,19 @@ class Windows:
         if hour is None:
             hour = self._hours[key] = _Hour(at, value)
         hour.add(at, value)
+
+    def add_many(self, metric: str, subject: str | None, times: Any, values: Any) -> None:
+        """Count ``values``, an array, written at ``times``, an array of microseconds since 1970."""
+        hours = times // _HOUR
+        for hour_number in np.unique(hours).tolist():
+            inside = hours == hour_number
+            at = _EPOCH + timedelta(microseconds=hour_number * _HOUR)
+            key = (metric, subject or "", at)
+            first, last = (_EPOCH + timedelta(microseconds=int(edge)) for edge in _edges(times[inside]))
+            hour = self._hours.get(key)
+            if hour is None:
+                hour = self._hours[key] = _Hour(first, float(values[inside][0]))
+            hour.add_many(first, last, values[inside])
 
     def merge(self, other: Windows) -> None:
         """Count everything that ``other`` has counted."""
@@ -65,6 +83,16 @@ class _Hour:
         self.minimum, self.maximum = min(self.minimum, value), max(self.maximum, value)
         self.first_at, self.last_at = min(self.first_at, at), max(self.last_at, at)
         self.bins[bin_of(value)] += 1
+
+    def add_many(self, first: datetime, last: datetime, values: Any) -> None:
+        self.count += len(values)
+        self.total += float(values.sum())
+        low, high = _edges(values)
+        self.minimum, self.maximum = min(self.minimum, float(low)), max(self.maximum, float(high))
+        self.first_at, self.last_at = min(self.first_at, first), max(self.last_at, last)
+        numbers, counts = np.unique(bins_of(values), return_counts=True)
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            self.bins[number] += count
 
     def merge(self, other: _Hour) -> None:
         self.count += other.count
@@ -97,6 +125,26 @@ def bin_of(value: float) -> int:
     if value < -mapping.min_possible:
         return -int(mapping.key(-value)) - _POSITIVE
     return 0
+
+
+def bins_of(values: Any) -> Any:
+    """The bins of an array of finite numbers, as :func:`bin_of` says.
+
+    Where a logarithm lies so near the border of two bins that numpy's and the library's may round it to different
+    sides, and for small numbers, each is asked by itself.
+    """
+    mapping = _mapping()
+    small = np.abs(values) < 1e-6
+    exact = np.log(np.where(small, 1.0, np.abs(values))) / log(mapping.gamma)
+    unsure = small | (np.abs(exact - np.rint(exact)) < 1e-6)
+    exact[unsure] = 0.0
+    bins = np.where(values < 0, -1, 1) * (np.ceil(exact).astype(np.int64) + _POSITIVE)
+    bins[unsure] = [bin_of(value) for value in values[unsure].tolist()]
+    return bins
+
+
+def _edges(values: Any) -> tuple[Any, Any]:
+    return values.min(), values.max()
 
 
 def value_of(number: int) -> float:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kronos_health.logs import looking
 from kronos_health.logs.naming import ancestors, descends, is_sibling
 from kronos_health.logs.places import live_files, places
 from tests.logs.support import Watched, line, reuse
@@ -218,11 +219,26 @@ def it_loses_nothing_when_one_file_becomes_a_folder_of_them(watched: Watched) ->
     assert watched.memory.gaps == []
 
 
+def it_opens_none_of_a_thousand_unchanged_files(folder: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1000):
+        path = write(folder, f"run-{number}-a.log", line(f"fine {number}"))
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    folder.scan()
+    opened, open_one = [], looking.open_log
+    monkeypatch.setattr(looking, "open_log", lambda path, **how: opened.append(path.name) or open_one(path, **how))
+    assert folder.scan().generations == ()
+    assert opened == []
+    write(folder, "run-7-a.log", reuse("new"))
+    assert len(folder.scan().generations) == 1
+    assert opened == ["run-7-a.log"]
+    assert folder.found() == ["new"]
+
+
 def it_passes_over_a_thousand_unchanged_files_in_well_under_a_second(folder: Watched) -> None:
     for number in range(1000):
         path = write(folder, f"run-{number}-a.log", line(f"fine {number}"))
         os.utime(path, (1_700_000_000, 1_700_000_000))
-    assert folder.scan().counts.records == 1000
+    assert folder.scan().counts.lines == 1000
     best = 9.0
     for _ in range(3):
         started = time.process_time()

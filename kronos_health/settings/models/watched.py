@@ -78,6 +78,9 @@ class Logs(Section):
         default_factory=dict,
         description="regular expressions of your own log lines by name, e.g. prediction_completed, kronos_inference_ms",
     )
+    engine: Literal["auto", "ahocorasick", "plain"] = Field(
+        "auto", description="what searches; auto: the fast wheel, and Python's own expressions where that is missing"
+    )
     max_bytes: Count = Field(8 * 1024**3, description="budget of one scan")
     max_seconds: Positive = 240.0
     max_record_bytes: Count = 1024**2
