@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from kronos_health.alerts.channels import LONGEST_WAIT, Channel, Outcome, Parcel, Verdict
 from kronos_health.alerts.condition import reopen_if_it_works
+from kronos_health.alerts.grouping import group, release_held
 from kronos_health.alerts.messages import fired_and_resolved, from_json, to_json
 from kronos_health.alerts.settling import Clock, Pace, Settler
 from kronos_health.alerts.standing import queue_refreshes
@@ -111,6 +112,8 @@ class _Run:
                 if status.not_before and status.not_before > latest:
                     store.hold_channel(connection, name, now)
                 outbox.mend_clock(connection, name, now, latest)
+                release_held(connection, name, now)
+                group(connection, name, self._settings, now)
         for channel in self._channels.values():
             reopen_if_it_works(self._engine, channel, self._settings, now)
         self._use_second_routes()
@@ -251,7 +254,8 @@ class _Run:
             message=message,
             plain=row.plain,
             parent_id=parent.external_id if parent else None,
-            parent=from_json(parent.message) if parent else None,
+            # One that told several alerts is answered, and does not turn green with one of them.
+            parent=from_json(parent.message) if parent and parent.fingerprint == row.fingerprint else None,
             known_address=outbox.last_address(connection, row.channel) if read_back else None,
             since=row.first_claimed_at or now,
             reference=parent.id if parent else row.id,

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from kronos_health.alerts import routing
 from kronos_health.alerts.messages import compose, particulars_from_json, to_json
-from kronos_health.alerts.routing import routes
 from kronos_health.alerts.text import clean_line
 from kronos_health.domain.alerts import Alert, AlertDecision, Message, Observation, Transition, TransitionKind
+from kronos_health.domain.matching import Subject
 from kronos_health.settings.command import spelled
 from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
@@ -39,7 +40,9 @@ def queue(
             continue
         message = _message(observation, step, before, decision.next, held, settings)
         message = replace(message, excerpt_cut=max(message.excerpt_cut, excerpt_cut))
-        for channel in _channels(connection, message, observation.fingerprint, settings):
+        subject = replace(observation.subject, severity=held.severity.value)
+        held_until = routing.held_until(subject.severity, step.kind, settings, now)
+        for channel in _channels(connection, message, subject, settings):
             queued += outbox.enqueue(
                 connection,
                 channel,
@@ -49,6 +52,7 @@ def queue(
                 step.sequence,
                 to_json(message),
                 now,
+                held_until=held_until,
             )
     return queued
 
@@ -62,9 +66,9 @@ def _message(
     return replace(message, next_step=spelled(message.next_step, settings))
 
 
-def _channels(connection: Connection, message: Message, fingerprint: str, settings: Settings) -> tuple[str, ...]:
+def _channels(connection: Connection, message: Message, subject: Subject, settings: Settings) -> tuple[str, ...]:
     """Where it goes; the end of an episode goes wherever the episode was told, the second channel included."""
-    names = routes(message, settings)
+    names = routing.routed(subject, message.transition, settings).channels
     if message.transition is TransitionKind.RESOLVED:
-        names += outbox.told_in(connection, fingerprint, message.episode)
+        names += outbox.told_in(connection, f"{subject.kind}:{subject.key}", message.episode)
     return tuple(dict.fromkeys(names))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from kronos_health.checks.context import CheckError
-from kronos_health.cli.common import context, out
+from kronos_health.cli.common import context, load, out
+from kronos_health.domain.logs import Severity
 from kronos_health.store.database import reading
 
 if TYPE_CHECKING:
@@ -117,6 +118,22 @@ def unsilence_command(
 def history_command() -> None:
     """What people did about alerts: who, when, where. What happened to them: kronos-health query alert_timeline."""
     _print("alert_actions")
+
+
+@alerts.command("route")
+def route_command(
+    kind: str = typer.Option(..., "--kind", help="such as graph_reuse"),
+    key: str = typer.Option("", "--key", help="what it is about: the part after the colon in kronos-health alerts"),
+    severity: Severity = typer.Option(Severity.WARNING, "--severity", help="how severe"),
+) -> None:
+    """Where a message about an alert would go now, and why. Nothing is sent."""
+    from kronos_health.checks.context import require_known, utc_now
+    from kronos_health.checks.explaining import where_it_goes
+    from kronos_health.domain.alerts import AlertKind
+
+    require_known("kind of alert", kind, [one.value for one in AlertKind])
+    for line in where_it_goes(load().settings, kind, key, severity.value, utc_now()):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print(query: str) -> None:

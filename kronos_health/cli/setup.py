@@ -74,6 +74,7 @@ def import_command(
 @config.command("check")
 def config_check_command() -> None:
     """Print every setting in force and where it came from, secrets masked. Exit status 1: something is unusable."""
+    from kronos_health.checks.explaining import explained
     from kronos_health.checks.usable import check_usable
     from kronos_health.settings.explain import render_problems, render_settings
     from kronos_health.settings.reachable import check_reachable
@@ -83,6 +84,8 @@ def config_check_command() -> None:
     problems += check_usable(loaded.settings, loaded.origins, {problem.key for problem in problems})
     out.print(render_settings(loaded))
     out.print(render_problems(problems), soft_wrap=True)
+    for line in explained(loaded.settings):
+        out.print(line, markup=False, highlight=False)
     out.print(_connections(loaded.settings), style="dim", markup=False)
     raise typer.Exit(1 if any(problem.severity == "error" for problem in problems) else 0)
 

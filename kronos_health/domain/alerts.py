@@ -69,6 +69,7 @@ class TransitionKind(StrEnum):
     FLAPPING = "flapping"  # fired, as so often lately: said once, then nothing until it is stable
     STEADIED = "steadied"  # flapping no more, and bad
     ESCALATED = "escalated"  # nobody acknowledged it in time: said on a second channel
+    GROUPED = "grouped"  # of a message only: it tells several alerts
     ACKNOWLEDGED = "acknowledged"  # a person took it on: no reminder until it is over or gets worse
     UNACKNOWLEDGED = "unacknowledged"
     REFRESHED = "refreshed"  # no step: the first message of an episode is to show how the alert stands now
@@ -230,7 +231,8 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     UNKNOWN = "unknown"  # it may or may not have arrived: read back before sending again
     DEAD = "dead"
-    MERGED = "merged"  # never sent: a later message of the episode says it too
+    MERGED = "merged"  # never sent: another message says it too
+    HELD = "held"  # for the end of the quiet hours
 
 
 @dataclass(frozen=True, slots=True)

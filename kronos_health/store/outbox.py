@@ -48,6 +48,7 @@ class OutboxRow:
     sent_at: datetime | None = None
     shown: str | None = None
     staged: str | None = None
+    told_in: str | None = None
 
 
 def message_id(channel: str, fingerprint: str, episode: int, kind: TransitionKind, sequence: int) -> str:
@@ -65,8 +66,12 @@ def enqueue(
     message: str,
     now: datetime,
     row_id: str | None = None,
+    held_until: datetime | None = None,
 ) -> bool:
-    """Queue a message unless it is queued already; whether it was new. ``row_id``: it may be queued many times."""
+    """Queue a message unless it is queued already; whether it was new.
+
+    ``row_id``: it may be queued many times. ``held_until``: it is not to be sent before.
+    """
     return insert_if_absent(
         connection,
         outbox,
@@ -76,10 +81,10 @@ def enqueue(
         episode=episode,
         sequence=sequence,
         kind=kind.value,
-        state=DeliveryState.PENDING.value,
+        state=(DeliveryState.HELD if held_until else DeliveryState.PENDING).value,
         message=message,
         created_at=now,
-        next_at=now,
+        next_at=held_until or now,
         attempts=0,
         plain=False,
     )
@@ -91,7 +96,9 @@ def _open() -> ColumnElement[bool]:
 
 
 def _waits_for_an_earlier_one() -> ColumnElement[bool]:
-    earlier = outbox.alias("earlier")
+    earlier, carrier = outbox.alias("earlier"), outbox.alias("carrier")
+    # What another message tells has gone out once that one has.
+    told_by_an_open_one = exists().where(carrier.c.id == earlier.c.told_in, carrier.c.state.in_(_OPEN))
     return exists().where(
         earlier.c.channel == outbox.c.channel,
         earlier.c.fingerprint == outbox.c.fingerprint,
@@ -100,7 +107,7 @@ def _waits_for_an_earlier_one() -> ColumnElement[bool]:
             and_(earlier.c.episode == outbox.c.episode, earlier.c.sequence < outbox.c.sequence),
         ),
         # Parameters here, for the opposite reason: by the partial index every open message would be visited for each.
-        earlier.c.state.in_(_OPEN),
+        or_(earlier.c.state.in_(_OPEN), told_by_an_open_one),
     )
 
 
@@ -118,7 +125,7 @@ def next_row(connection: Connection, channel: str, now: datetime) -> OutboxRow |
         .order_by(outbox.c.next_at, outbox.c.created_at, outbox.c.fingerprint, outbox.c.episode, outbox.c.sequence)
         .limit(1)
     ).first()
-    return _row(row) if row else None
+    return row_of(row) if row else None
 
 
 def claim(connection: Connection, row: OutboxRow, owner: str, now: datetime, lease_until: datetime) -> bool:
@@ -164,7 +171,7 @@ def resolution_of(connection: Connection, fired: OutboxRow) -> OutboxRow | None:
             outbox.c.state == DeliveryState.PENDING.value,
         )
     ).first()
-    return _row(row) if row else None
+    return row_of(row) if row else None
 
 
 def merge_into(connection: Connection, resolved: OutboxRow, message: str) -> int:
@@ -197,7 +204,20 @@ def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
         .order_by(outbox.c.sequence)
         .limit(1)
     ).first()
-    return _row(found) if found else None
+    return row_of(found) if found else _carrier_of(connection, row)
+
+
+def _carrier_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
+    """The message that told the beginning of the episode together with others, once it has arrived."""
+    told = select(outbox.c.told_in).where(
+        *_episode(row), outbox.c.sequence < row.sequence, outbox.c.told_in.is_not(None)
+    )
+    found = connection.execute(
+        select(outbox).where(
+            outbox.c.id.in_(told), outbox.c.state == DeliveryState.SENT.value, outbox.c.external_id.is_not(None)
+        )
+    ).first()
+    return row_of(found) if found else None
 
 
 def orphan(connection: Connection, row: OutboxRow) -> None:
@@ -218,7 +238,7 @@ def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[Out
         )
         .order_by(outbox.c.sequence.desc())
     )
-    first = {(row.channel, row.fingerprint): _row(row) for row in rows}  # the lowest sequence is written last
+    first = {(row.channel, row.fingerprint): row_of(row) for row in rows}  # the lowest sequence is written last
     return tuple(first.values())
 
 
@@ -253,7 +273,7 @@ def note_shown(connection: Connection, row_id: str, shown: str) -> None:
 def by_id(connection: Connection, row_id: str) -> OutboxRow | None:
     """One message."""
     row = connection.execute(select(outbox).where(outbox.c.id == row_id)).first()
-    return _row(row) if row else None
+    return row_of(row) if row else None
 
 
 def _episode(row: OutboxRow) -> tuple[ColumnElement[bool], ...]:
@@ -311,7 +331,7 @@ def reroute(
     wanted = outbox.c.id == only if only else and_(_open(), outbox.c.channel == from_channel, news)
     if queued_before is not None:
         wanted = and_(wanted, outbox.c.created_at < queued_before)
-    rows = [_row(row) for row in connection.execute(select(outbox).where(wanted, ~already))]
+    rows = [row_of(row) for row in connection.execute(select(outbox).where(wanted, ~already))]
     return sum(
         enqueue(connection, to_channel, row.fingerprint, row.episode, row.kind, row.sequence, row.message, now)
         for row in rows
@@ -351,14 +371,17 @@ def waiting(connection: Connection) -> dict[str, int]:
 def recent(connection: Connection, limit: int = 50) -> tuple[OutboxRow, ...]:
     """The newest messages of every channel."""
     rows = connection.execute(select(outbox).order_by(outbox.c.created_at.desc(), outbox.c.id).limit(limit))
-    return tuple(_row(row) for row in rows)
+    return tuple(row_of(row) for row in rows)
 
 
 def forget(connection: Connection, before: datetime) -> int:
     """Delete messages that came to an end and were made before ``before``; open ones are kept, however old."""
-    return connection.execute(delete(outbox).where(outbox.c.created_at < before, ~_open())).rowcount
+    return connection.execute(
+        delete(outbox).where(outbox.c.created_at < before, ~_open(), outbox.c.state != DeliveryState.HELD.value)
+    ).rowcount
 
 
-def _row(row: Row[Any]) -> OutboxRow:
+def row_of(row: Row[Any]) -> OutboxRow:
+    """The row as the rest of the program knows it."""
     values = dict(row._mapping)
     return OutboxRow(**(values | {"kind": TransitionKind(row.kind), "state": DeliveryState(row.state)}))

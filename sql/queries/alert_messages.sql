@@ -6,10 +6,11 @@
 -- column: channel text | where to
 -- column: episode integer | number of the episode
 -- column: step text | fired, updated, resolved …
--- column: state text | pending, sending, sent, unknown, dead or merged
+-- column: state text | pending, sending, sent, unknown, dead, held or merged
+-- column: told_in text | the message that told it together with others
 -- column: sent_at timestamp | when it arrived
 -- column: last_error text | what the channel answered
-SELECT created_at, channel, episode, kind AS step, state, sent_at, last_error
+SELECT created_at, channel, episode, kind AS step, state, told_in, sent_at, last_error
 FROM outbox
 WHERE fingerprint = :fingerprint
 ORDER BY created_at DESC, episode DESC, sequence DESC, channel

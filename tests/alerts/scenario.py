@@ -25,14 +25,16 @@ from kronos_health.checks.context import Context
 from kronos_health.domain.alerts import AlertKind, Observation, ObservationState
 from kronos_health.domain.logs import Severity
 from kronos_health.domain.silences import Via
+from kronos_health.domain.upstream import Deployment
 from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
-from kronos_health.store import outbox
+from kronos_health.store import outbox, together
 from kronos_health.store.database import open_engine, reading, writing
+from kronos_health.store.upstream import record_deployments
 from tests.alerts.conftest import BRISK
 from tests.alerts.timeline import START
 
-QUARTER = 0.25
+QUARTER, _YEAR = 0.25, timedelta(days=365)
 CHANNELS = ("console", "slack", "slack_webhook")
 
 
@@ -109,7 +111,8 @@ class Story:
     def _something_is_due(self) -> bool:
         """Asked first only because it is quick to ask."""
         with reading(self.context.engine) as connection:
-            return bool(store.due_alerts(connection, self.now(), 1) or outbox.waiting(connection))
+            held = [name for name in CHANNELS if together.held(connection, name, self.now(), self.now() + _YEAR)]
+            return bool(held or store.due_alerts(connection, self.now(), 1) or outbox.waiting(connection))
 
     def deliver(self) -> None:
         context = self.context
@@ -135,6 +138,23 @@ class Story:
         """A check looked and it was bad."""
         return self._saw(ObservationState.BAD, kind, key, **values)
 
+    def unsent_hit(self, kind: str, key: str) -> Story:
+        """As :meth:`hit`, before anybody delivers."""
+        return self._saw(ObservationState.BAD, kind, key, delivers=False)
+
+    def all_hit(self, *seen: tuple[str, str]) -> Story:
+        """One check found all of these."""
+        for kind, key in seen:
+            self.unsent_hit(kind, key)
+        self.deliver()
+        return self
+
+    def deployed(self) -> Story:
+        """Production changed."""
+        with writing(self.context.engine) as connection:
+            record_deployments(connection, [Deployment(self.now(), "reported", None, "a new version")])
+        return self
+
     def well(self, kind: str, key: str = "prod", **values: Any) -> Story:
         """A check looked and it was good; ``positives`` are signs of health."""
         return self._saw(ObservationState.GOOD, kind, key, **values)
@@ -143,7 +163,7 @@ class Story:
         """A check could not look."""
         return self._saw(ObservationState.UNKNOWN, kind, key, **values)
 
-    def _saw(self, state: ObservationState, kind: str, key: str, **values: Any) -> Story:
+    def _saw(self, state: ObservationState, kind: str, key: str, delivers: bool = True, **values: Any) -> Story:
         defaults: dict[str, Any] = {
             "severity": Severity.CRITICAL if kind == "graph_reuse" else Severity.WARNING,
             "title": f"{kind} of {key}",
@@ -153,7 +173,8 @@ class Story:
         look = Observation(kind=AlertKind(kind), key=key, state=state, **(defaults | values))
         with writing(self.context.engine) as connection:
             record(connection, [look], self.settings, self.now())
-        self.deliver()
+        if delivers:
+            self.deliver()
         return self
 
     # -- what people do --

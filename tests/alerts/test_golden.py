@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kronos_health.alerts.grouping import grouped
 from kronos_health.alerts.messages import fired_and_resolved, from_json, to_json
 from kronos_health.alerts.plain import plain_text
 from kronos_health.alerts.slack.render import render, render_plain, render_resolved_parent
@@ -24,6 +25,18 @@ from tests.support.slack_rules import breaches, refusal
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES = every_message() | {
+    "graph_reuse.grouped": grouped(
+        [
+            message(AlertKind.LOG_ERRORS),
+            message(AlertKind.GRAPH_REUSE),
+            message(AlertKind.PREDICTIONS_OUT_OF_BOUNDS),
+        ],
+        "3 alerts at once after the deployment of 2026-11-23 11:40 UTC",
+    ),
+    "log_errors.held": grouped(
+        [message(AlertKind.LOG_ERRORS), message(AlertKind.LOG_ERRORS, TransitionKind.RESOLVED)],
+        "2 messages were held in the quiet hours",
+    ),
     "graph_reuse.fired_and_resolved": fired_and_resolved(message(), message(transition=TransitionKind.RESOLVED)),
     "graph_reuse.refreshed": replace(
         message(),
@@ -83,6 +96,7 @@ def it_has_every_step_of_every_kind() -> None:
         TransitionKind.RESOLVED,
         TransitionKind.ESCALATED,
         TransitionKind.REFRESHED,
+        TransitionKind.GROUPED,
     }
     everywhere = set().union(*said.values())
     unsaid = {TransitionKind.STARTED_PENDING, TransitionKind.CLEARED_PENDING, TransitionKind.STARTED_RECOVERING}

@@ -238,6 +238,121 @@ class DescribeFlapping:
         story.expect(between(3.25, 6)).message("steadied settings_drift")
 
 
+class DescribeRoutes:
+    ROUTES = (
+        {"kind": "log_*", "severity": "info", "channels": []},
+        {"source": "staging", "channels": ["console"]},
+        {"severity": "critical", "channels": ["slack_webhook"], "go_on": True},
+        {"target": "kro*", "key": "*/compiled", "channels": ["slack"]},
+    )
+
+    def it_takes_the_first_that_matches_and_goes_on_where_it_says_so(self, tell: Tell) -> None:
+        story = tell(channels=["console", "slack"], routes=self.ROUTES)
+        told = {
+            ("log_errors", "prod", Severity.INFO): [],
+            ("graph_reuse", "staging", Severity.CRITICAL): ["console"],
+            ("graph_reuse", "prod", Severity.CRITICAL): ["console", "slack", "slack_webhook"],
+            ("compiled_broken", "kronos/compiled", Severity.WARNING): ["slack"],
+            ("compiled_broken", "kronos/compiled", Severity.CRITICAL): ["slack"],  # the same alert, said no more
+            ("settings_drift", "prod", Severity.WARNING): ["console", "slack"],
+        }
+        for hour, ((kind, key, severity), channels) in enumerate(told.items(), 1):
+            if hour != 5:
+                story.at(hour).hit(kind, key, severity=severity)
+                found = [one.channel for one in story.expect(between(hour, hour + 1)).found]
+                assert sorted(found) == channels, (kind, key)
+
+    def it_ends_an_episode_wherever_it_was_told(self, tell: Tell, sqlite_url: str) -> None:
+        story = tell(channels=["slack"])
+        story.at(1).hit("settings_drift")
+        story.settings = tell(channels=["console"]).settings
+        story.at(2).well("settings_drift")
+        assert {one.channel for one in story.expect(between(2, 3)).found} == {"console", "slack"}
+
+
+class DescribeQuietHours:
+    NIGHT = ({"start": "22:00", "end": "07:00", "timezone": "UTC"},)  # the story begins at noon
+
+    def it_holds_what_can_wait_and_tells_it_in_one_message_after_them(self, tell: Tell) -> None:
+        story = tell(quiet_hours=self.NIGHT)
+        story.at(11).hit("settings_drift", "a").hit("settings_drift", "b")
+        story.at(12).well("settings_drift", "a")
+        story.at(18.75)
+        story.expect(between(0, 18.75)).nothing()
+        story.at(20)
+        told = story.expect(between(19, 20)).message("grouped settings_drift").parcel.message
+        assert told.title == "3 messages were held in the quiet hours"
+        assert told.summary.count("•") == 3
+        assert "✅ Resolved after 1 h: settings_drift of a" in told.summary
+
+    def it_sends_a_single_one_as_it_is(self, tell: Tell) -> None:
+        story = tell(quiet_hours=self.NIGHT)
+        story.at(11).hit("settings_drift")
+        story.at(20)
+        story.expect(between(0, 20)).message("fired settings_drift")
+
+    def it_wakes_people_for_what_is_critical(self, tell: Tell) -> None:
+        story = tell(quiet_hours=self.NIGHT)
+        story.at(11).hit("graph_reuse")
+        story.expect(between(11, 12)).message("fired graph_reuse")
+
+    def it_tells_the_end_of_what_was_held_in_its_thread(self, tell: Tell) -> None:
+        story = tell(channels=["slack"], quiet_hours=self.NIGHT)
+        story.at(11).hit("settings_drift", "a").hit("settings_drift", "b")
+        story.at(20).well("settings_drift", "a")
+        grouped, resolved = story.told
+        assert (grouped.what, resolved.what) == ("grouped settings_drift", "resolved settings_drift")
+        assert resolved.parcel.parent_id == "slack:1"
+        assert resolved.parcel.parent is None  # the other is not over: nothing turns green
+
+    def it_loses_nothing_when_the_clock_is_set_back(self, tell: Tell) -> None:
+        story = tell(quiet_hours=self.NIGHT)
+        story.at(11).hit("settings_drift").clock_is_off(-9_000)
+        story.at(11.5)
+        story.expect(between(11, 12)).message("fired settings_drift")
+
+
+class DescribeGrouping:
+    def it_is_one_message_when_one_deployment_makes_many(self, story: Story) -> None:
+        story.at(1).deployed()
+        story.at(1.1).all_hit(
+            ("graph_reuse", "prod"), ("log_errors", "staging/oom"), ("settings_drift", "file .env.compile")
+        )
+        told = story.expect(between(1, 2)).message("grouped graph_reuse").parcel.message
+        assert told.title == "3 alerts at once after the deployment of 2026-11-23 13:00 UTC"
+        assert told.severity is Severity.CRITICAL
+        assert [line for line in told.summary.splitlines() if line.startswith("•")] == [
+            "• 🔴 graph_reuse of prod",
+            "• 🟠 log_errors of staging/oom",
+            "• 🟠 settings_drift of file .env.compile",
+        ]
+
+    def it_is_one_message_for_one_log_and_one_each_for_others(self, story: Story) -> None:
+        story.at(1).all_hit(("log_errors", "prod/a"), ("log_errors", "prod/b"), ("log_errors", "staging/a"))
+        whats = sorted(one.what for one in story.expect(between(1, 2)).found)
+        assert whats == ["fired log_errors", "grouped log_errors"]
+
+    def it_tells_the_end_of_each(self, story: Story) -> None:
+        story.at(1).all_hit(("graph_reuse", "prod"), ("predictions_out_of_bounds", "prod/ms"))
+        story.at(2).well("graph_reuse", positives=20)
+        story.at(2).well("predictions_out_of_bounds", "prod/ms")
+        story.at(4).well("predictions_out_of_bounds", "prod/ms")
+        story.expect(between(2, 3)).message("resolved graph_reuse")
+        story.expect(between(3, 5)).message("resolved predictions_out_of_bounds")
+
+    def it_groups_nothing_that_began_at_other_times(self, story: Story) -> None:
+        story.at(1).unsent_hit("log_errors", "prod/a")
+        story.hour = 1.2
+        story.unsent_hit("log_errors", "prod/b")
+        story.at(1.3)
+        story.expect(between(1, 2)).messages("fired log_errors", "fired log_errors")
+
+    def it_groups_nothing_where_that_is_off(self, tell: Tell) -> None:
+        story = tell(group_seconds=0)
+        story.at(1).all_hit(("log_errors", "prod/a"), ("log_errors", "prod/b"))
+        story.expect(between(1, 2)).messages("fired log_errors", "fired log_errors")
+
+
 class DescribeClocks:
     @pytest.mark.parametrize("off", [-9_000, -5, 5])
     def it_makes_no_difference_to_what_was_said(self, story: Story, off: float) -> None:

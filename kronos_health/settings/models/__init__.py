@@ -5,10 +5,11 @@ Unknown keys are errors. Paths are resolved against the folder of the settings f
 """
 
 from kronos_health.settings.models.checkup import Doctor
-from kronos_health.settings.models.hours import Blackout
+from kronos_health.settings.models.hours import Blackout, QuietHours, Window
 from kronos_health.settings.models.judging import Regression, Revisit
 from kronos_health.settings.models.keeping import Database, Retention
 from kronos_health.settings.models.probing import Evaluation, Probe
+from kronos_health.settings.models.routing import Route
 from kronos_health.settings.models.section import Section
 from kronos_health.settings.models.switching import Switch
 from kronos_health.settings.models.targets import LOADERS, TOTO, Candidates, Target, TargetCriteria
@@ -33,9 +34,11 @@ __all__ = [
     "Logs",
     "Probe",
     "Production",
+    "QuietHours",
     "Regression",
     "Retention",
     "Revisit",
+    "Route",
     "Section",
     "Settings",
     "Slack",
@@ -44,4 +47,5 @@ __all__ = [
     "Target",
     "TargetCriteria",
     "Upstream",
+    "Window",
 ]

@@ -1,4 +1,4 @@
-"""Hours of the week in which production has the machine alone."""
+"""Hours of the week: in which production has the machine alone, and in which people want quiet."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ def _time_of_day(value: Any) -> time:
     raise ValueError('must be a time of day such as "09:30"; midnight is "00:00"')
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_ALL_DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 
 
-class Blackout(Section):
-    """A window of every week in which production has the machine alone; the default is New York's trading hours."""
+class Window(Section):
+    """A window of every week; the default is New York's trading hours."""
 
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
-        ("mon", "tue", "wed", "thu", "fri"), description="days on which it begins"
-    )
+    days: tuple[Day, ...] = Field(_ALL_DAYS[:5], description="days on which it begins")
     start: TimeOfDay = Field(time(9, 30), description="wall clock time at which it begins")
     end: TimeOfDay = Field(
         time(16), description="wall clock time at which it ends; at or before start: on the next day"
     )
     timezone: str = Field("America/New_York", description="time zone of start and end")
-    rehearsals: bool = Field(False, description="true: rehearsals wait too; measured probes always do")
 
     @field_validator("days")
     @classmethod
@@ -57,3 +56,18 @@ class Blackout(Section):
     def __str__(self) -> str:
         """The window for people, e.g. ``mon tue 09:30-16:00 America/New_York``."""
         return f"{' '.join(self.days)} {self.start:%H:%M}-{self.end:%H:%M} {self.timezone}"
+
+
+class Blackout(Window):
+    """A window of every week in which production has the machine alone."""
+
+    rehearsals: bool = Field(False, description="true: rehearsals wait too; measured probes always do")
+
+
+class QuietHours(Window):
+    """A window of every week in which only what is critical is sent; the default is every night."""
+
+    days: tuple[Day, ...] = Field(_ALL_DAYS, description="days on which it begins")
+    start: TimeOfDay = Field(time(22), description="wall clock time at which it begins")
+    end: TimeOfDay = Field(time(7), description="wall clock time at which it ends; at or before start: on the next day")
+    timezone: str = Field("UTC", description="time zone of start and end")

@@ -5,27 +5,12 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
+from kronos_health.settings.models.hours import QuietHours
+from kronos_health.settings.models.routing import Channel, Kind, Route, Severity
 from kronos_health.settings.models.section import Count, Positive, Section
 
-_CHANNEL = re.compile(r"console|slack|slack_webhook|apprise:[A-Za-z0-9_-]{1,24}")
-
-
-def _channel(value: str) -> str:
-    if not _CHANNEL.fullmatch(value):
-        raise ValueError("must be console, slack, slack_webhook, or apprise:NAME with a NAME of [apprise.urls]")
-    return value
-
-
-Channel = Annotated[str, AfterValidator(_channel)]
-Severity = Literal["info", "warning", "critical"]
-Kind = Literal[
-    "graph_reuse", "compiled_broken", "criterion_met", "all_criteria_met", "torch_release", "kronos_updated",
-    "candidate_tried", "settings_drift", "predictions_out_of_bounds", "no_predictions", "log_errors", "log_gap",
-    "log_history", "new_error", "figure_regression", "figure_improved", "checker_unhealthy", "digest",
-    "switch_proposed", "switch_settled",
-]  # fmt: skip
 _N_OF_M = re.compile(r"(\d{1,2}) of (\d{1,2})")
 
 
@@ -57,6 +42,15 @@ class Alerts(Section):
 
     channels: tuple[Channel, ...] = ("console",)
     fallback: Channel = Field("console", description="second route when a channel is refused")
+    routes: tuple[Route, ...] = Field(
+        (), description="[[alerts.routes]]: what does not go to channels, and where it goes"
+    )
+    quiet_hours: tuple[QuietHours, ...] = Field(
+        (), description="[[alerts.quiet_hours]]: windows in which only what is critical is sent; the rest comes after"
+    )
+    group_seconds: Annotated[float, Field(ge=0)] = Field(
+        300.0, description="alerts that fire so close together with one cause are one message; 0: never"
+    )
     remind_hours: Positive = 24.0
     silent_hours: Positive = Field(
         96.0,

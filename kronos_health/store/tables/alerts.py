@@ -163,6 +163,14 @@ outbox = Table(
     Column(
         "staged", String(64), comment="what was brought to the channel ahead of the message: Slack's id of its picture"
     ),
+    Column("told_in", Id, comment="the message that tells this one and others"),
+    Index(
+        "ix_outbox_held",
+        "channel",
+        "next_at",
+        postgresql_where=text("state = 'held'"),
+        sqlite_where=text("state = 'held'"),
+    ),
     Index(
         "ix_outbox_due",
         "channel",
