@@ -17,6 +17,7 @@ from kronos_health.settings.models import Settings, routing
 
 MONDAY = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 FIRED = TransitionKind.FIRED
+NIGHT = "mon tue wed thu fri sat sun 22:00-07:00 Europe/Berlin"
 SLACK = {"token": "xoxb-1", "channel": "C0123456", "webhook_url": "https://hooks.slack.com/services/x"}
 
 
@@ -40,8 +41,7 @@ def it_says_what_goes_where_and_which_route_never_holds() -> None:
         "route 1: kind=log_* → nowhere, only recorded",
         "route 2: everything → console",
         "route 3: source=a → slack  (never: route 2 matches everything before it)",
-        "quiet hours mon tue wed thu fri sat sun 22:00-07:00 Europe/Berlin: what is not critical is held, and comes as "
-        "one message after them",
+        f"quiet hours {NIGHT}: what is not critical is held, and comes as one message after them",
         "unacknowledged for 30 min, critical or worse → slack_webhook",
     ]
 
