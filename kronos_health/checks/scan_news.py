@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from kronos_health.checks.context import Context
-from kronos_health.checks.observations import errors, predictions
+from kronos_health.checks.observations import errors, predictions, rhythm
 from kronos_health.checks.observations import logs as observations
 from kronos_health.checks.observations.errors import NewKind
 from kronos_health.checks.observations.lag import LOOK_BACK, Reading, of_lag
 from kronos_health.checks.observations.logs import COMPLETED, FAILED, NewFindings
 from kronos_health.checks.observations.predictions import Metric, RecentSamples, Silence
+from kronos_health.checks.observations.rhythm import Rhythm, learn
 from kronos_health.domain.alerts import Observation
 from kronos_health.domain.logs import FindingGroup, ScanResult, Severity
 from kronos_health.logs.catalogue import Catalogue
 from kronos_health.store import logs as store
+
+_SHORT = timedelta(hours=2)  # no rhythm calls a shorter silence one
+_UNITS = {"mb": "MB", "ratio": ""}  # as people write them
 
 
 def observe(
@@ -54,10 +60,11 @@ def observe(
         result.source, watched, found, readable=readable, completed_since_hit=result.completed_since_reuse
     )
     seen.append(_silence(context, connection, result, scan_id))
+    metrics = _metrics(context, catalogue)
     seen += predictions.of_bounds(
         result.source,
-        _metrics(context, catalogue),
-        _recent(context, connection, result),
+        metrics,
+        _recent(context, connection, result, metrics),
         readable=readable,
         scan_id=scan_id,
     )
@@ -82,29 +89,48 @@ def _silence(context: Context, connection: Connection, result: ScanResult, scan_
         cadence_seconds=context.settings.sources[result.source].cadence_seconds,
         silent_hours=context.settings.alerts.silent_hours,
     )
+    silence = replace(silence, rhythm=_rhythm(context, connection, result.source, silence))
     return predictions.of_silence(
         result.source, silence, context.now(), readable=result.problem is None, scan_id=scan_id
     )
 
 
+def _rhythm(context: Context, connection: Connection, source: str, silence: Silence) -> Rhythm | None:
+    """Learnt only where it could matter: most scans come minutes after a prediction."""
+    began, last = silence.reference, max(silence.last.values(), default=None)
+    if silence.cadence_seconds is not None or began is None or last is None or context.now() - began < _SHORT:
+        return None
+    return learn(store.hours_seen(connection, source, COMPLETED, last - rhythm.LOOK_BACK))
+
+
 def _metrics(context: Context, catalogue: Catalogue) -> tuple[Metric, ...]:
     known = {sample.name: sample for sample in catalogue.samples}
     bounds = context.settings.bounds
+    expected: list[tuple[str, str | None, tuple[float, float]]]
+    expected = [(name, None, limits) for name, limits in bounds.ranges.items()]
+    expected += [(item.metric, item.symbol, item.bounds) for item in bounds.returns]
     return tuple(
-        Metric(name, known[name].title, (known[name].unit or "").replace("mb", "MB"), *getattr(bounds, name))
-        for name in type(bounds).model_fields
+        Metric(name, known[name].title, _UNITS.get(known[name].unit or "", known[name].unit) or "", *limits, subject)
+        for name, subject, limits in expected
         if name in known
     )
 
 
-def _recent(context: Context, connection: Connection, result: ScanResult) -> dict[str, RecentSamples]:
+def _recent(
+    context: Context, connection: Connection, result: ScanResult, metrics: Sequence[Metric]
+) -> dict[str, RecentSamples]:
     """The metrics this scan brought values of, over the newest ones stored."""
     since, recent = context.now() - predictions.WINDOW, {}
-    for metric in sorted({sample.metric for _generation, sample in result.samples}):
-        rows = store.newest_samples(connection, result.source, metric, since, predictions.NEWEST)
+    brought = {(sample.metric, subject) for _generation, sample in result.samples for subject in (None, sample.subject)}
+    for metric in metrics:
+        if (metric.name, metric.subject) not in brought:
+            continue
+        rows = store.newest_samples(
+            connection, result.source, metric.name, since, predictions.NEWEST, subject=metric.subject
+        )
         values = [value for _row_id, value in rows]
         if values:
-            recent[metric] = RecentSamples(
+            recent[metric.key] = RecentSamples(
                 len(values), statistics.median(values), min(values), max(values), sample_id=rows[0][0]
             )
     return recent

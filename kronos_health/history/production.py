@@ -66,13 +66,12 @@ def production_figures(
     seen: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         seen.setdefault(row["metric"], []).append(row)
-    expected = {name: getattr(bounds, name) for name in type(bounds).model_fields}
     figures = []
-    for metric, limits in expected.items():
+    for metric, limits in bounds.ranges.items():
         found = [_figure(metric, limits, row, several) for row in seen.pop(metric, [])]
         figures += found or [_figure(metric, limits, None, several)]
     for metric, others in seen.items():
-        figures += [_figure(metric, None, row, several) for row in others]
+        figures += [_figure(metric, bounds.of(metric, row["subject"]), row, several) for row in others]
     return Production(period, tuple(figures))
 
 
@@ -105,7 +104,7 @@ def _figure(metric: str, limits: tuple[float, float] | None, row: dict[str, Any]
     if row is not None and several:
         label += f" in {row['source']}"
     expected = words.NOTHING if limits is None else _span(limits, unit)
-    stated = _STATED.get((metric, subject if limits is None else None), words.NOTHING)
+    stated = _STATED.get((metric, subject), _STATED.get((metric, None), words.NOTHING))
     if row is None:
         return Expectation(metric, label, stated, expected, "no log line carried it", 0, "unknown")
     measured = f"{words.figure(row['p50'], unit)} ({words.figure(row['p95'], unit)})"

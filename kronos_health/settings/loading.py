@@ -176,8 +176,7 @@ def _contradictions(settings: Settings, tree: Tree) -> list[Problem]:
         message = f"holds fewer probes than regression.minimum_sample = {needed} asks for"
         origin = _origin(tree, ("regression", "window"))
         problems.append(Problem("regression.window", message, f"Write {needed} or more.", str(window), origin))
-    for name in type(settings.bounds).model_fields:
-        low, high = getattr(settings.bounds, name)
+    for name, (low, high) in settings.bounds.ranges.items():
         if low > high:
             fix = f"Write [{high:g}, {low:g}]."
             origin = _origin(tree, ("bounds", name))

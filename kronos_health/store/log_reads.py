@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, String, and_, case, func, select
 
 from kronos_health.domain.logs import FindingGroup, Gap, ScanLag, Severity, SourceState, TallySum
 from kronos_health.store.tables.logs import (
@@ -137,10 +137,29 @@ def last_seen(connection: Connection, source: str, signature: str) -> dict[str, 
     return latest
 
 
+def hours_seen(connection: Connection, source: str, signature: str, since: datetime) -> tuple[datetime, ...]:
+    """The hours (UTC) since ``since`` in which an info signature stood in the log, of whatever subject."""
+    bucket = log_tally.c.bucket_at
+    if connection.dialect.name == "sqlite":
+        hour: ColumnElement[str] = func.strftime("%Y-%m-%dT%H", bucket, type_=String)
+    else:
+        hour = func.to_char(func.timezone("UTC", bucket), 'YYYY-MM-DD"T"HH24', type_=String)
+    rows = connection.execute(
+        select(hour)
+        .join(log_source, log_source.c.id == log_tally.c.source_id)
+        .where(log_source.c.name == source, log_tally.c.signature == signature, log_tally.c.last_at >= since)
+        .distinct()
+    )
+    return tuple(datetime.fromisoformat(f"{text}:00+00:00") for text in rows.scalars())
+
+
 def newest_samples(
-    connection: Connection, source: str, metric: str, since: datetime, limit: int
+    connection: Connection, source: str, metric: str, since: datetime, limit: int, *, subject: str | None = None
 ) -> tuple[tuple[str, float], ...]:
-    """Row id and value of the newest samples of a metric, at most ``limit`` of those since ``since``, newest first."""
+    """Row id and value of the newest samples of a metric, at most ``limit`` of those since ``since``, newest first.
+
+    With ``subject``, only those of that symbol or model.
+    """
     happened = func.coalesce(log_sample.c.seen_at, log_sample.c.found_at)
     rows = connection.execute(
         select(log_sample.c.id, log_sample.c.value)
@@ -148,7 +167,7 @@ def newest_samples(
         .join(log_source, log_source.c.id == log_generation.c.source_id)
         # What happened since was found since: the index is on that column.
         .where(log_source.c.name == source, log_sample.c.metric == metric, log_sample.c.found_at >= since)
-        .where(happened >= since)
+        .where(happened >= since, and_(True, *_given(_is(log_sample.c.subject, subject))))
         .order_by(happened.desc(), log_sample.c.start_offset.desc(), log_sample.c.id)
         .limit(limit)
     )

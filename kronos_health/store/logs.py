@@ -22,6 +22,7 @@ from kronos_health.store.log_reads import (
     first_scanned,
     gap_id,
     gaps_since,
+    hours_seen,
     last_scanned,
     last_seen,
     newest_samples,
@@ -42,8 +43,8 @@ from kronos_health.store.types import dialect_insert, new_id
 
 __all__ = [
     "WatchedLog", "apply_scan", "findings_of_scan", "findings_since", "first_scanned", "gap_id", "gaps_since",
-    "known_generations", "last_scanned", "last_seen", "new_errors", "newest_samples", "newest_scans", "source_states",
-    "tally_since",
+    "hours_seen", "known_generations", "last_scanned", "last_seen", "new_errors", "newest_samples", "newest_scans",
+    "source_states", "tally_since",
 ]  # fmt: skip
 
 # A finished generation whose file has not been seen for so long, while scans went on, is not looked for any more.

@@ -322,3 +322,23 @@ def it_keeps_unreachable_storage_from_hurting_any_other_source(
     states = {row["name"]: row["problem"] for row in rows("SELECT name, problem FROM log_source")}
     assert states["trade"] is None
     assert "reading goes on where it stopped" in states["archive"]
+
+
+def it_judges_returns_by_strategy_and_symbol(
+    make_context: MakeContext, rows: Rows, log: Log, clock: Clock, settings: dict[str, Any]
+) -> None:
+    context = make_context(**settings)
+    log.quiet_line()
+    scan(context, "trade")
+    line = "{stamp}x.py:1 INFO | SYMBOL MaxDiff RETURN Sharpe 18.24\n"
+    for number in range(6):
+        log.write(line.replace("SYMBOL", "ETHUSD").replace("RETURN", f"0.0{number}"))
+        log.write(line.replace("SYMBOL", "BTCUSD").replace("RETURN", "0.01"))  # nothing is expected of it
+    log.quiet_line()
+    scan(context, "trade")
+    (fired,) = rows("SELECT fingerprint, message FROM outbox WHERE fingerprint LIKE 'predictions_out_of_bounds%'")
+    assert fired["fingerprint"] == "predictions_out_of_bounds:trade/maxdiff_return/ETHUSD"
+    message = json.loads(fired["message"])
+    assert message["title"] == "Return of the MaxDiff strategy on ETHUSD is out of bounds in trade"
+    assert "is 0.0250; expected 0.0543 to 0.1543" in message["summary"]
+    assert message["evidence"][0].startswith("log_sample:")

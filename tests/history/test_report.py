@@ -66,7 +66,7 @@ def it_holds_what_was_measured_against_what_was_expected(connection: Connection,
     rows = section(write_report(connection, now), expected)
     assert "| Kronos inference time | about 3 s | 3,000 to 5,000 ms | 3,300 ms (3,700 ms) | 168 | as expected |" in rows
     assert "| Kronos memory | 336 MB | up to 1,024 MB | no log line carried it | 0 | unknown |" in rows
-    assert "| MaxDiff return of ETHUSD | 0.1043 | – | 0.1043 (0.1043) | 21 | – |" in rows
+    assert "| MaxDiff return of ETHUSD | 0.1043 | 0.0543 to 0.1543 | 0.1043 (0.1043) | 21 | as expected |" in rows
     strict = Bounds(kronos_inference_ms=(100, 200))
     assert "| 168 | out of bounds |" in section(write_report(connection, now, bounds=strict), expected)
 

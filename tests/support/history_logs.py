@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert
 
+from kronos_health.domain.logs import ErrorKind
 from kronos_health.logs.windows import Windows
+from kronos_health.store.log_errors import add_errors
 from kronos_health.store.log_windows import add_windows, window_id
 from kronos_health.store.tables.logs import finding, gap, log_generation, log_sample, log_scan, log_source, log_tally
 from kronos_health.store.types import new_id
@@ -25,7 +27,7 @@ def insert_logs(connection: Connection, now: datetime, deployed_at: datetime) ->
     """Seven days of scans; returns the ids of the graph-reuse findings."""
     source, generation = _source(connection, now)
     bad: list[str] = []
-    counted = Windows()
+    counted, began = Windows(), now - timedelta(days=2)
     for number in range(21):
         at = now - timedelta(hours=8 * (20 - number) + 1)
         broken = deployed_at < at < deployed_at + timedelta(hours=12)
@@ -69,6 +71,8 @@ def insert_logs(connection: Connection, now: datetime, deployed_at: datetime) ->
                     _finding(connection, generation, scan, "graph_reuse", "critical", position, at, None, RECORD)
                 )
     add_windows(connection, source, counted.frozen())
+    refused = ErrorKind("0f" * 16, 1, None, "order <number> refused", "ERROR | order 7 refused", 71, 3, began, now)
+    add_errors(connection, source, scan, [refused], now)
     connection.execute(
         insert(gap).values(
             id=new_id(),

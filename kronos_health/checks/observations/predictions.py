@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from kronos_health.alerts.text import duration
 from kronos_health.checks.observations.commands import command
 from kronos_health.checks.observations.logs import UNREAD, unreadable
+from kronos_health.checks.observations.rhythm import Rhythm
 from kronos_health.domain.alerts import AlertKind, Fact, Observation, ObservationState
 from kronos_health.domain.logs import Severity
 from kronos_health.history.words import figure
@@ -29,11 +30,20 @@ class Metric:
     unit: str
     low: float
     high: float
+    subject: str | None = None  # the symbol it is about; None: whatever its lines name
+
+    @property
+    def key(self) -> str:
+        """What tells it from others in one log."""
+        return self.name if self.subject is None else f"{self.name}/{self.subject}"
 
 
 @dataclass(frozen=True, slots=True)
 class RecentSamples:
-    """The newest values of one metric, at most ``NEWEST`` of the last ``WINDOW``; evidence is the newest one's row."""
+    """The newest values of one metric (and symbol), at most ``NEWEST`` of the last ``WINDOW``.
+
+    Evidence is the newest one's row.
+    """
 
     count: int
     median: float
@@ -47,10 +57,11 @@ def of_bounds(
 ) -> Iterator[Observation]:
     """Whether the median of each metric lies within its bounds.
 
-    ``recent`` holds the metrics that this scan brought new values of. Unknown without any, or with too few to judge.
+    ``recent`` holds, by their keys, the metrics that this scan brought new values of. Unknown without any, or with too
+    few to judge.
     """
     for metric in metrics:
-        samples = recent.get(metric.name) if readable else None
+        samples = recent.get(metric.key) if readable else None
         enough = samples is not None and samples.count >= ENOUGH
         state = ObservationState.UNKNOWN
         if samples is not None and enough:
@@ -59,10 +70,10 @@ def of_bounds(
         row = (f"log_sample:{samples.sample_id}",) if samples else ()
         yield Observation(
             kind=AlertKind.PREDICTIONS_OUT_OF_BOUNDS,
-            key=f"{source}/{metric.name}",
+            key=f"{source}/{metric.key}",
             state=state,
             severity=Severity.WARNING,
-            title=f"{metric.title} is out of bounds in {source}",
+            title=f"{_titled(metric)} is out of bounds in {source}",
             summary=_judged(metric, samples, readable=readable),
             next_step=command(
                 "query", "prediction_latency_percentiles", "--param", f"metric={metric.name}", "--param",
@@ -72,6 +83,10 @@ def of_bounds(
             evidence=(*row, f"log_scan:{scan_id}"),
             inhibitors=(unreadable(source), f"{AlertKind.NO_PREDICTIONS.value}:{source}"),
         )  # fmt: skip
+
+
+def _titled(metric: Metric) -> str:
+    return metric.title if metric.subject is None else f"{metric.title} on {metric.subject}"
 
 
 def _judged(metric: Metric, samples: RecentSamples | None, *, readable: bool) -> str:
@@ -106,6 +121,7 @@ class Silence:
     watched_since: datetime | None
     cadence_seconds: float | None
     silent_hours: float
+    rhythm: Rhythm | None = None  # learnt, where no cadence is set and there is enough history
 
     @property
     def kronos(self) -> datetime | None:
@@ -130,11 +146,15 @@ class Silence:
         """Kronos runs only when forced or when Toto is unavailable, so by itself its silence says nothing.
 
         With a cadence, Kronos is expected to complete a prediction that often, whatever Toto does. Without one, its
-        silence counts where Toto is silent too, for ``silent_hours`` of the watch: an old log is no silence of today.
+        silence counts where Toto is silent too: for more hours than usual of those in which predictions are expected;
+        while these are not learnt, for ``silent_hours`` of the watch: an old log is no silence of today.
         """
         began, seconds = self.reference, self.cadence_seconds
         if began is None:
             return ObservationState.UNKNOWN
+        if seconds is None and self.rhythm is not None:
+            late = self.rhythm.missed(began, now) > self.rhythm.allowed
+            return ObservationState.BAD if late else ObservationState.GOOD
         limit = timedelta(hours=self.silent_hours) if seconds is None else timedelta(seconds=seconds)
         return ObservationState.BAD if now - began > limit else ObservationState.GOOD
 
@@ -149,24 +169,37 @@ def of_silence(source: str, silence: Silence, now: datetime, *, readable: bool, 
         severity=Severity.CRITICAL,
         title=f"No predictions complete in {source} "
         f"({'Kronos is silent' if silence.cadence_seconds else 'Kronos and Toto are silent'})",
-        summary=_silent(silence, state, readable=readable),
+        summary=_silent(silence, state, now, readable=readable),
         next_step=command(
             "verify", note="if they do complete, set logs.patterns.prediction_completed to their wording"
         ),
         since=silence.reference if state is ObservationState.BAD else None,
-        facts=(Fact("Last of Kronos", _at(silence.kronos)), Fact("Last of Toto", _at(silence.toto))),
+        facts=(Fact("Last of Kronos", _at(silence.kronos)), Fact("Last of Toto", _at(silence.toto)), *_learnt(silence)),
         evidence=(f"log_scan:{scan_id}",),
         inhibitors=(unreadable(source),),
     )
 
 
-def _silent(silence: Silence, state: ObservationState, *, readable: bool) -> str:
+def _learnt(silence: Silence) -> tuple[Fact, ...]:
+    rhythm = silence.rhythm
+    if rhythm is None or silence.cadence_seconds is not None:
+        return ()
+    return (Fact("Expected", rhythm.words), Fact("Learnt from", f"the last {rhythm.weeks} weeks with predictions"))
+
+
+def _silent(silence: Silence, state: ObservationState, now: datetime, *, readable: bool) -> str:
     if not readable:
         return UNREAD
     if state is ObservationState.GOOD:
         return "Predictions complete again."
     if silence.cadence_seconds is not None:
         return f"Kronos is expected to complete one at least every {duration(silence.cadence_seconds)}."
+    began, rhythm = silence.reference, silence.rhythm
+    if rhythm is not None and began is not None:
+        return (
+            f"{rhythm.missed(began, now)} hours in which predictions usually complete have passed without any; up to "
+            f"{rhythm.allowed} in a row are normal."
+        )
     return f"None has completed for more than {duration(silence.silent_hours * 3600)}."
 
 

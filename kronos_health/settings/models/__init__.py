@@ -14,7 +14,7 @@ from kronos_health.settings.models.section import Section
 from kronos_health.settings.models.switching import Switch
 from kronos_health.settings.models.targets import LOADERS, TOTO, Candidates, Target, TargetCriteria
 from kronos_health.settings.models.telling import AlertKindPolicy, Alerts, Apprise, Heartbeat, Slack
-from kronos_health.settings.models.watched import Bounds, Follow, Logs, Production, Source, Upstream
+from kronos_health.settings.models.watched import Bounds, ExpectedReturn, Follow, Logs, Production, Source, Upstream
 from kronos_health.settings.models.whole import Settings
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Database",
     "Doctor",
     "Evaluation",
+    "ExpectedReturn",
     "Follow",
     "Heartbeat",
     "Logs",

@@ -113,10 +113,44 @@ class Follow(Section):
     )
 
 
+class ExpectedReturn(Section):
+    """What a strategy is expected to return on a symbol, as a ratio: 0.1043 is 10.43 %."""
+
+    symbol: str = Field(min_length=1)
+    strategy: str = Field(
+        "maxdiff", pattern=r"^[A-Za-z]\w*$", description="its returns are the metric <strategy>_return"
+    )
+    expected: float
+    tolerance: Positive = Field(0.05, description="how far the median may be away, as a ratio")
+
+    @property
+    def metric(self) -> str:
+        """The name of its numbers in the logs."""
+        return f"{self.strategy.lower()}_return"
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest return that is as expected."""
+        return self.expected - self.tolerance, self.expected + self.tolerance
+
+
 class Bounds(Section):
-    """What production is expected to do (2025-10-30)."""
+    """What production is expected to do (2025-10-30): lowest and highest median, and returns by strategy and symbol."""
 
     kronos_inference_ms: tuple[float, float] = (3000.0, 5000.0)
     toto_inference_ms: tuple[float, float] = (0.0, 1000.0)
     kronos_memory_mb: tuple[float, float] = (0.0, 1024.0)
     toto_memory_mb: tuple[float, float] = (0.0, 1024.0)
+    returns: tuple[ExpectedReturn, ...] = Field(
+        (ExpectedReturn(symbol="ETHUSD", expected=0.1043),), description="returns by strategy and symbol"
+    )
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest value by metric, whatever symbol a line names."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "returns"}
+
+    def of(self, metric: str, subject: str | None) -> tuple[float, float] | None:
+        """What is expected of a metric and symbol; ``None``: nothing is."""
+        found = (item.bounds for item in self.returns if (item.metric, item.symbol) == (metric, subject))
+        return self.ranges.get(metric) or next(found, None)
