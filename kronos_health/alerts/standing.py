@@ -69,9 +69,12 @@ def queue_refreshes(connection: Connection, channels: Collection[str], now: date
     return count
 
 
-def _refresh(connection: Connection, first: outbox.OutboxRow, alert: Alert, standing: Standing, now: datetime) -> bool:
+def _refresh(
+    connection: Connection, known: outbox.FirstMessage, alert: Alert, standing: Standing, now: datetime
+) -> bool:
     wanted = _digest(standing)
-    if first.shown == wanted:
+    first = outbox.by_id(connection, known.id) if known.shown != wanted else None
+    if first is None:
         return False
     try:
         message = from_json(first.message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -225,10 +225,24 @@ def orphan(connection: Connection, row: OutboxRow) -> None:
     connection.execute(update(outbox).where(*_episode(row), outbox.c.sequence < row.sequence).values(external_id=None))
 
 
-def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[OutboxRow, ...]:
-    """The first message that arrived of each open alert's episode, in the ``channels`` that can show it anew."""
+@dataclass(frozen=True, slots=True)
+class FirstMessage:
+    """Where the first message of an open alert's episode is, and what it shows (``None``: as it was posted)."""
+
+    id: str
+    channel: str
+    fingerprint: str
+    episode: int
+    shown: str | None
+
+
+def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[FirstMessage, ...]:
+    """The first message that arrived of each open alert's episode, in the ``channels`` that can show it anew.
+
+    Without their texts: many may be open, and few have changed.
+    """
     rows = connection.execute(
-        select(outbox)
+        select(*(outbox.c[field.name] for field in fields(FirstMessage)))
         .join(alert, and_(alert.c.fingerprint == outbox.c.fingerprint, alert.c.episode == outbox.c.episode))
         .where(
             alert.c.state.in_([AlertState.FIRING.value, AlertState.RECOVERING.value]),
@@ -238,7 +252,8 @@ def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[Out
         )
         .order_by(outbox.c.sequence.desc())
     )
-    first = {(row.channel, row.fingerprint): row_of(row) for row in rows}  # the lowest sequence is written last
+    # The lowest sequence is written last.
+    first = {(row.channel, row.fingerprint): FirstMessage(**row._mapping) for row in rows}
     return tuple(first.values())
 
 

@@ -15,15 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from kronos_health.alerts.recording import record
-from kronos_health.domain.alerts import AlertKind, DeliveryState, Observation, ObservationState
+from kronos_health.domain.alerts import AlertKind, DeliveryState, Observation, ObservationState, TransitionKind
 from kronos_health.settings.models import Settings
 from kronos_health.store import outbox
 from kronos_health.store.database import open_engine, reading, writing
+from kronos_health.store.outbox import OutboxRow
 from tests.alerts.conftest import settings_for
 from tests.alerts.samples import OBSERVATIONS
 from tests.support.slack_server import Misbehaviour, SlackServer, broken_json, reset, server_error
@@ -73,16 +75,18 @@ def deliverer(url: str, settings: Settings) -> Iterator[Deliverer]:
         process.wait()
 
 
-def _story(alert: int, now: datetime) -> list[tuple[datetime, Observation]]:
-    """One alert's life: fires, says how often, is over, fires again."""
-    seen = [(0, BAD), (61, BAD), (62, GOOD), (63, BAD)]
+def _story(alert: int, now: datetime, whole: int) -> list[tuple[datetime, Observation]]:
+    """One alert's life: fires and is over; every ``whole``th also says how often, and fires again."""
+    seen = [(0, BAD), (62, GOOD)] if alert % whole else [(0, BAD), (61, BAD), (62, GOOD), (63, BAD)]
     return [(now + timedelta(minutes=minute), replace(one, key=f"source {alert}")) for minute, one in seen]
 
 
 def _record(engine: Engine, settings: Settings, looks: list[tuple[datetime, Observation]]) -> None:
-    for at, observation in looks:
+    """Each look decided by itself, a hundred in a transaction."""
+    for start in range(0, len(looks), 100):
         with writing(engine) as connection:
-            record(connection, [observation], settings, at)
+            for at, observation in looks[start : start + 100]:
+                record(connection, [observation], settings, at)
 
 
 def _bad_luck(chance: random.Random, calls: int) -> list[Misbehaviour]:
@@ -91,33 +95,49 @@ def _bad_luck(chance: random.Random, calls: int) -> list[Misbehaviour]:
     return [chance.choice(trouble) if chance.random() < 0.02 else fine for _call in range(calls)]
 
 
-def _survives(url: str, slack: SlackServer, alerts: int, kills: int, longest: float) -> None:
+def _survives(url: str, slack: SlackServer, alerts: int, kills: int, longest: float, whole: int = 1) -> None:
     chance = random.Random(20251030)
-    settings = settings_for(slack, alerts={"lease_seconds": 2.0, "batch": 100_000}, slack={"timeout_seconds": 1.0})
-    slack.misbehave("chat.postMessage", *_bad_luck(chance, alerts * 6))
+    settings = settings_for(
+        slack,
+        alerts={"lease_seconds": 2.0, "batch": 100_000, "overdue_minutes": 100_000},
+        slack={"timeout_seconds": 1.0},
+    )
+    for method in ("chat.postMessage", "chat.update"):
+        slack.misbehave(method, *_bad_luck(chance, alerts * 6))
     engine, begin = open_engine(url), datetime.now(UTC) - timedelta(hours=3)
-    stories = [_story(alert, begin) for alert in range(alerts)]
+    stories = [_story(alert, begin, whole) for alert in range(alerts)]
+    behind = min(alerts // 2, 400)  # so many episodes are half told at any time
     with deliverer(url, settings) as runs:
         for kill in range(kills):
             # Every story is told a step at a time, so that episodes are half told when the deliverer dies.
-            for number in range(kill * alerts // kills, (kill + 1) * alerts // kills):
-                _record(engine, settings, stories[number][:2])
-                _record(engine, settings, stories[number - alerts // 2][2:] if number >= alerts // 2 else [])
+            numbers = range(kill * alerts // kills, (kill + 1) * alerts // kills)
+            _record(engine, settings, [look for number in numbers for look in _first(stories[number])])
+            late = [number - behind for number in numbers if number >= behind]
+            _record(engine, settings, [look for number in late for look in _rest(stories[number])])
             runs.kill_after(chance.uniform(0.0, longest))
-        for number in range(alerts - alerts // 2, alerts):
-            _record(engine, settings, stories[number][2:])
+        left = range(alerts - behind, alerts)
+        _record(engine, settings, [look for number in left for look in _rest(stories[number])])
         runs.begin()
         runs.wait()
     _check(engine, slack)
     engine.dispose()
 
 
+def _first(story: list[tuple[datetime, Observation]]) -> list[tuple[datetime, Observation]]:
+    return story[: len(story) // 2]
+
+
+def _rest(story: list[tuple[datetime, Observation]]) -> list[tuple[datetime, Observation]]:
+    return story[len(story) // 2 :]
+
+
 def _check(engine: Engine, slack: SlackServer) -> None:
     with reading(engine) as connection:
         rows = {row.id: row for row in outbox.recent(connection, 1_000_000) if row.channel == "slack"}
-    told = [row.id for row in rows.values() if row.state is not DeliveryState.MERGED]
-    arrived = slack.ids()
     assert {row.state for row in rows.values()} <= {DeliveryState.SENT, DeliveryState.MERGED}
+    messages = {key: row for key, row in rows.items() if row.kind is not TransitionKind.REFRESHED}
+    told = [row.id for row in messages.values() if row.state is not DeliveryState.MERGED]
+    arrived = slack.ids()
     assert sorted(set(told) - set(arrived)) == []  # nothing lost
     assert len(arrived) == len(set(arrived))  # nothing doubled
     assert set(arrived) == set(told)
@@ -125,8 +145,27 @@ def _check(engine: Engine, slack: SlackServer) -> None:
     for message_id in arrived:
         order[rows[message_id].fingerprint].append((rows[message_id].episode, rows[message_id].sequence))
     assert all(steps == sorted(steps) for steps in order.values())
-    threads = {message["ts"]: message for message in slack.messages}
-    assert all(threads[one["thread_ts"]] for one in slack.messages if "thread_ts" in one)
+    _check_threads(messages, slack)
+
+
+def _check_threads(messages: dict[str, OutboxRow], slack: SlackServer) -> None:
+    """Every answer stands under its episode's first message, and that is green once the episode is over."""
+    posted = {message["ts"]: message for message in slack.messages}
+    over = {
+        (row.fingerprint, row.episode)
+        for row in messages.values()
+        if row.kind is TransitionKind.RESOLVED and row.state is DeliveryState.SENT
+    }
+    for message in slack.messages:
+        row = messages[_id(message)]
+        first = posted[message.get("thread_ts", message["ts"])]
+        of_first = messages[_id(first)]
+        assert (of_first.fingerprint, of_first.episode) == (row.fingerprint, row.episode)
+        assert first["text"].startswith("✅") is ((row.fingerprint, row.episode) in over)
+
+
+def _id(message: dict[str, Any]) -> str:
+    return str(message["metadata"]["event_payload"]["id"])
 
 
 def it_survives_being_killed_while_it_delivers(database_url: str, slack: SlackServer) -> None:
@@ -137,3 +176,10 @@ def it_survives_being_killed_while_it_delivers(database_url: str, slack: SlackSe
 @pytest.mark.timeout(900)
 def it_survives_hundreds_of_kills_over_thousands_of_alerts(database_url: str, slack: SlackServer) -> None:
     _survives(database_url, slack, alerts=1_200, kills=250, longest=0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+def it_loses_and_doubles_none_of_ten_thousand_alerts(database_url: str, slack: SlackServer) -> None:
+    """Twenty-five thousand messages and more; Slack's pace is not kept here (it is in test_delivery.py)."""
+    _survives(database_url, slack, alerts=10_000, kills=200, longest=2.0, whole=4)

@@ -255,7 +255,7 @@ class SlackServer:
         return CHANNEL if channel in (CHANNEL, CHANNEL_NAME) else None
 
     def _find(self, ts: str) -> dict[str, Any] | None:
-        return next((message for message in self.messages if message["ts"] == ts), None)
+        return next((message for message in reversed(self.messages) if message["ts"] == ts), None)
 
     def _next_ts(self) -> str:
         self._last_ts = max(self._last_ts + 1, time.time_ns() // 1_000)
