@@ -1,4 +1,4 @@
-"""Reads what ``journalctl -o export`` and ``-o json`` write as text: time, host, unit and message of each entry.
+"""Reads as text what ``journalctl -o export`` and ``-o json`` write, and docker's ``json-file``: a message per entry.
 
 The text of an entry takes exactly as many bytes as the entry itself, filled up with NUL, which no reader sees: offsets
 are those of the file, and a cursor goes on in it as in any log. Formats: systemd's "Journal Export Formats"
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ _NAME = re.compile(rb"[A-Z_][A-Z0-9_]{0,63}")
 _START = re.compile(rb"[A-Z_][A-Z0-9_]*(?:[=\n]|\Z)|\{|\n")
 _NEXT = re.compile(rb"\n\n(?=[A-Z_][A-Z0-9_]*=)|\n(?=\{\")")
 _BEGINNING = re.compile(rb"\s*(?:[A-Z_][A-Z0-9_]*[=\n]|\{)")
+_DOCKER = re.compile(rb'\{"log": ?"')
 _OPEN = b"2000-01-01 00:00 "  # looks like the header of a record whose rest is not read yet
 
 
@@ -63,6 +64,11 @@ def check_journal(log: OpenLog) -> None:
             f"{log.path} is no export of the journal. Write it with journalctl -o export or -o json, or remove "
             "format from its source."
         )
+
+
+def is_enveloped(log: OpenLog) -> bool:
+    """Whether ``log`` is one of docker's ``json-file``, which nobody has to say."""
+    return _DOCKER.match(log.head) is not None
 
 
 class JournalText:
@@ -112,7 +118,7 @@ class JournalText:
                 return b""
             position = found.end() if found else len(raw)
             text = b"\0" * (position - 1) + (b"\n" if found else b"\0")
-        entries = list(_entries(raw, position))
+        entries = list(_joined(_entries(raw, position)))
         text += b"".join(_rendered(entries))
         rest = len(raw) - len(text)
         if rest and more:
@@ -124,7 +130,7 @@ class JournalText:
 
 def _placeholder(raw: bytes, start: int) -> bytes:
     """What is known of an entry whose end is missing."""
-    fields = dict(_fields(raw, start, []))
+    fields = dict(_fields(raw, start, [])) or {b"MESSAGE": raw[start:]}
     return _one(Entry(start, len(raw), fields), begins=True)
 
 
@@ -147,6 +153,20 @@ def _entries(raw: bytes, position: int) -> Iterator[Entry]:
             entry = Entry(position, ends[0], fields)
         yield entry
         position = entry.end
+
+
+def _joined(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Entries with those put together that are parts of one line; a line whose end is missing is left out."""
+    part: Entry | None = None
+    for entry in entries:
+        if part is not None and part.stream == entry.stream:
+            fields = {**entry.fields, b"MESSAGE": part.fields[b"MESSAGE"] + entry.fields.get(b"MESSAGE", b"")}
+            entry = Entry(part.start, entry.end, fields)
+        elif part is not None:
+            yield part
+        part = entry if b"PART" in entry.fields else None
+        if part is None:
+            yield entry
 
 
 def _fields(raw: bytes, position: int, ends: list[int]) -> Iterator[tuple[bytes, bytes]]:
@@ -176,7 +196,20 @@ def _of_json(line: bytes) -> dict[bytes, bytes]:
         return {b"MESSAGE": line}
     if not isinstance(values, dict):
         return {b"MESSAGE": line}
-    return {name: _bytes(values[key]) for name in _FIELDS if values.get(key := name.decode()) is not None}
+    if "log" in values and "stream" in values:
+        return _of_docker(values)
+    found = {name: _bytes(values[key]) for name in _FIELDS if values.get(key := name.decode()) is not None}
+    return found or {b"MESSAGE": line}
+
+
+def _of_docker(values: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """A line of docker's ``json-file``: a piece of a line where its text does not end with a line break."""
+    text = _bytes(values["log"])
+    fields = {b"MESSAGE": text, b"_STREAM_ID": _bytes(values.get("stream", "")), b"DOCKER": b"1"}
+    with suppress(ValueError, TypeError):
+        at = datetime.fromisoformat(str(values.get("time")))
+        fields[b"__REALTIME_TIMESTAMP"] = str(int(at.timestamp() * 1e6)).encode()
+    return fields if text.endswith(b"\n") else {**fields, b"PART": b"1"}
 
 
 def _bytes(value: Any) -> bytes:
@@ -227,6 +260,8 @@ def _header(fields: dict[bytes, bytes]) -> bytes:
     at = "1970-01-01T00:00:00Z"  # before any time that counts
     with suppress(ValueError, OverflowError, OSError):
         at = f"{datetime.fromtimestamp(int(written) / 1e6, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    if b"DOCKER" in fields:
+        return at.encode() + b" "
     names = (b"_SYSTEMD_UNIT", b"_SYSTEMD_USER_UNIT", b"SYSLOG_IDENTIFIER", b"_COMM")
     name = next((fields[key] for key in names if fields.get(key)), b"journal")
     pid = b"[%b]" % fields[b"_PID"] if fields.get(b"_PID") else b""

@@ -3,6 +3,9 @@
 A *header* always starts a record. A *glog* line starts one unless it repeats the prefix of the record it follows (torch
 writes its prefix before every line of a message). A *traceback* starts one unless it belongs to the record before it. A
 *bare* line is a message of torch or ``warnings`` without any stamp. Everything else continues what stands above it.
+
+What stands around a program's own line does not count: the name that ``docker compose logs`` writes before it, the time
+of ``docker logs -t`` and of Kubernetes (nine digits of a second), and torchrun's ranks.
 """
 
 from __future__ import annotations
@@ -20,7 +23,12 @@ Positions = np.ndarray[Any, np.dtype[np.int64]]
 LINE_HEAD = 400
 
 _LEVELS = rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|EXCEPTION|FATAL|CRITICAL)"
-_PREFIX = rb"(?:\x1b\[[\d;]*m|\[rank\d+\]:? ?)*"
+# trader-1  | 2025-10-30T09:08:09.123456789Z stderr F [rank0]: [default0]:
+ENVELOPE = (
+    rb"(?:[\w.-]{1,60}[-_]\d{1,4} +\| )?(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z (?:std(?:out|err) [FP] )?)?+"
+    rb"(?:\[(?:rank|default)\d+\]:? ?)*"
+)
+_PREFIX = rb"(?:\x1b\[[\d;]*m)*" + ENVELOPE + rb"(?:\x1b\[[\d;]*m|\[rank\d+\]:? ?)*"
 _GLOG = rb"[VDIWEFC]\d{4} \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)?(?: [^\s\]]+:\d+\])?(?: \[[^\]\s]*\])*"
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _HEADER = (
@@ -82,6 +90,14 @@ def classify(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.uin
     return kinds
 
 
+def _docker_stamped(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether a line has a time of nine digits, which is not the program's own."""
+    last = len(array) - 1
+    point, end = array[np.minimum(starts + 19, last)], array[np.minimum(starts + 29, last)]
+    result: np.ndarray[Any, np.dtype[np.bool_]] = (point == 46) & (end == 90)
+    return result
+
+
 def has_stamp(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which of the lines that begin at ``starts`` begin with a date and a time, and so are headers."""
     width = len(_LOW)
@@ -91,7 +107,7 @@ def has_stamp(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.bo
         windows = np.lib.stride_tricks.sliding_window_view(array, width)[starts[fits]]
         windows[windows == 84] = 32  # "T" between date and time is as good as a space; a "T" elsewhere fails either way
         result[fits] = ((windows >= _LOW) & (windows <= _HIGH)).all(axis=1)
-    return result
+    return result & ~_docker_stamped(array, starts)
 
 
 def kind_of(line: bytes) -> int:

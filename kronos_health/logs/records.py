@@ -18,6 +18,7 @@ import numpy as np
 
 from kronos_health.logs.lines import (
     BARE,
+    ENVELOPE,
     GLOG,
     HEADER,
     LINE_HEAD,
@@ -38,6 +39,7 @@ LOOKAHEAD = 4096
 _UNFINISHED_LINES = 8
 _ERROR = re.compile(rb"\b\w*(?:Error|Exception|Warning)\b")
 _FINISHED = (b".", b"!", b"?", b")", b"]", b"}", b"'", b'"', b">", b";")
+_ENVELOPE = re.compile(rb"\A" + ENVELOPE)
 _ANSI = re.compile(rb"\x1b\[[\d;]*m")
 
 
@@ -97,8 +99,8 @@ def split(data: bytes | bytearray | memoryview, *, final: bool, caps: Caps) -> S
 
 
 def plain_line(data: bytes) -> bytes:
-    """The first line of ``data`` without colours and line break."""
-    return _ANSI.sub(b"", data.split(b"\n", 1)[0]).rstrip(b"\r")
+    """The first line of ``data`` without colours, line break, and what stands around a program's own line."""
+    return _ENVELOPE.sub(b"", _ANSI.sub(b"", data.split(b"\n", 1)[0]).rstrip(b"\r"))
 
 
 @dataclass(slots=True)

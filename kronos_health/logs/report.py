@@ -12,6 +12,7 @@ from kronos_health.logs.catalogue import Catalogue, built_in
 from kronos_health.logs.collecting import decoded, stored_text
 from kronos_health.logs.errors import LogProblem
 from kronos_health.logs.fingerprint import fingerprint
+from kronos_health.logs.journald import JournalText, is_enveloped
 from kronos_health.logs.matcher import Match, Matcher
 from kronos_health.logs.opening import check_encoding, check_text, opened
 from kronos_health.logs.reading import Budget, Progress, RawRecord, Reading
@@ -116,7 +117,8 @@ def scan_file(
             )
             progress = Progress(0, 0)
             caps = Caps(logs.max_record_bytes, logs.max_record_lines)
-            reading = Reading(log.content, gathered.matcher, caps, encoding, gathered.take, lambda: True, False)
+            content = JournalText(log.content, b"", whole_entries=False) if is_enveloped(log) else log.content
+            reading = Reading(content, gathered.matcher, caps, encoding, gathered.take, lambda: True, False)
             reading.run(progress, Budget(_UNLIMITED, float("inf"), _UNLIMITED, time.monotonic))
             if log.content.damage:
                 raise LogProblem(f"{path} cannot be read to its end: {log.content.damage}.")

@@ -26,7 +26,7 @@ from kronos_health.logs.generation import (
     seen_in,
     sha256,
 )
-from kronos_health.logs.journald import JournalText, check_journal
+from kronos_health.logs.journald import JournalText, check_journal, is_enveloped
 from kronos_health.logs.keeping import BulkKeeper
 from kronos_health.logs.looking import Look, looked
 from kronos_health.logs.matcher import Matcher
@@ -169,7 +169,9 @@ def _read(scan: Scan, assignment: Assignment, several: bool) -> None:
     generation = old or new_generation(str(uuid6.uuid7()), scan.name, log, scan.now)
     progress = Progress(generation.offset, generation.line, _tail_of(generation, log))
     whole = log.live and (log.grows or _age(scan, log) < _TORN_SECONDS)
-    journal = JournalText(log.content, progress.tail, whole_entries=whole) if scan.journal else None
+    journal = (
+        JournalText(log.content, progress.tail, whole_entries=whole) if scan.journal or is_enveloped(log) else None
+    )
     kept = Kept()
     if scan.budget.spent() and scan.counts.bytes:
         progress.stopped = True

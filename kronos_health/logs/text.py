@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from kronos_health.logs.lines import ENVELOPE
+
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)|[@-Z\\-_])")
 _TORCH_PREFIX = re.compile(
     r"^(?:\[rank\d+\]:? ?)*[VDIWEFC]\d{4} \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)? [^\s\]]+:\d+\](?: \[[^\]\s]*\])* ?",
     re.MULTILINE,
 )
-_RANK = re.compile(r"^\[rank\d+\]:? ?", re.MULTILINE)
+_ENVELOPE = re.compile("^" + ENVELOPE.decode(), re.MULTILINE)
+_ENVELOPED = re.compile(r"\d[ ]+\| |\.\d{9}Z |\[(?:rank|default)\d")
 # A frame and what is indented deeper under it: source, carets. Also inside exception groups ("  |   File …").
 _FRAME = re.compile(
     r"(?P<frame>^(?P<margin>[ \t|+]*)File \"[^\"\n]*\", line \d+[^\n]*\n)(?:(?P=margin)[ \t]+\S[^\n]*(?:\n|\Z))+",
@@ -33,9 +36,11 @@ class RecordText:
 
     @cached_property
     def unprefixed(self) -> str:
-        """Without the prefix that torch writes before every line of a message, and without ranks."""
+        """Without what stands around each line, and the prefix that torch writes before every line of a message."""
         text = self.shown
-        return _RANK.sub("", _TORCH_PREFIX.sub("", text)) if "]" in text else text
+        if _ENVELOPED.search(text):
+            text = _ENVELOPE.sub("", text)
+        return _TORCH_PREFIX.sub("", text) if "]" in text else text
 
     @cached_property
     def searched(self) -> str:

@@ -138,7 +138,6 @@ def it_tells_streams_apart(journal: Watched) -> None:
     journal.write(entry("listening", _PID="8", _STREAM_ID="another", _SYSTEMD_UNIT="web.service"))
     journal.write(entry(f"RuntimeError: {reuse('x').split('RuntimeError: ')[1].splitlines()[0]}"))
     result = journal.scan()
-    assert result.counts.records == 3
     assert [item.record.split(": ")[0] for _, item in result.findings] == [
         "2025-10-30T09:08:09.000000Z trader trading.service[7]"
     ]
