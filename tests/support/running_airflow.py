@@ -44,16 +44,21 @@ class Running:
         with sqlite3.connect(f"file:{self.layout.database}?mode=ro", uri=True, timeout=30) as connection:
             return connection.execute(statement, values).fetchall()
 
-    def pause(self, dag_id: str) -> None:
-        """Start no more runs of a DAG by its schedule."""
+    def pause(self, dag_id: str, paused: bool = True) -> None:
+        """Start no more runs of a DAG, or again."""
         url = f"{self.address.url}/api/v2/dags/{dag_id}"
-        answer = httpx.patch(url, json={"is_paused": True}, headers=self.airflow.headers, timeout=60.0, trust_env=False)
+        answer = httpx.patch(
+            url, json={"is_paused": paused}, headers=self.airflow.headers, timeout=60.0, trust_env=False
+        )
         answer.raise_for_status()
 
     def wait_for(self, condition: Callable[[], object], seconds: float = 120.0, every: float = 0.2) -> None:
-        """Return when ``condition`` holds; raises ``TimeoutError`` after ``seconds``."""
+        """Return when ``condition`` holds; raises ``TimeoutError`` after ``seconds``.
+
+        Airflow may be too busy to answer: its api-server takes long over the first task that it hears of.
+        """
         deadline = time.monotonic() + seconds
-        while not condition():
+        while not _holds(condition):
             self.require()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not within {seconds:.0f} s; logs: {self.layout.logs}, {self.layout.components}")
@@ -85,21 +90,21 @@ def running_airflow(config: Path, state: Path, **environ: str) -> Iterator[Runni
             running.wait_for(lambda: _healthy(airflow) >= _HEALTHY, _START_SECONDS, 0.5)
             airflow.log_in()
             airflow.set_pools(POOLS)
-            running.wait_for(lambda: _known(airflow) >= set(DAG_IDS), _START_SECONDS, 0.5)
+            running.wait_for(lambda: airflow.dags() >= set(DAG_IDS), _START_SECONDS, 0.5)
             yield running
         finally:
             airflow.close()
 
 
+def _holds(condition: Callable[[], object]) -> bool:
+    try:
+        return bool(condition())
+    except AirflowAway:
+        return False
+
+
 def _healthy(airflow: Airflow) -> set[str]:
     return {name for name, state in airflow.health().items() if state == "healthy"}
-
-
-def _known(airflow: Airflow) -> set[str]:
-    try:
-        return airflow.dags()
-    except AirflowAway:
-        return set()
 
 
 def _free_port() -> int:
