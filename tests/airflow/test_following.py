@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.airflow.conftest import make_home, run_program
@@ -106,23 +103,6 @@ def it_reports_once_though_both_paths_ran(following: tuple[Running, Path], slack
     assert [name for name, _ in findings(folder)].count("two") == 1
     assert told(slack, "two") == 1
     airflow.pause("kronos_log_scan")
-
-
-@pytest.mark.slow
-def it_goes_on_after_the_triggers_process_was_killed(following: tuple[Running, Path], slack: SlackServer) -> None:
-    airflow, folder = following
-    before = airflow.triggerer_log().count("Following one, two, three")
-    for process in psutil.process_iter():
-        try:
-            ours = process.environ().get("AIRFLOW_HOME") == str(airflow.layout.home)
-            if ours and "triggerer" in " ".join(process.cmdline()) and process.children() == []:
-                os.kill(process.pid, signal.SIGKILL)
-        except (psutil.Error, ProcessLookupError):
-            continue
-    write(folder, "three", "while nobody looks")
-    airflow.wait_for(lambda: told(slack, "three"), 240)
-    assert [name for name, _ in findings(folder)].count("three") == 1
-    assert airflow.triggerer_log().count("Following one, two, three") >= before
 
 
 def it_says_which_logs_are_for_their_own_hosts_and_ignores_what_is_answered(tmp_path: Path) -> None:
