@@ -29,10 +29,18 @@ ENVELOPE = (
     rb"(?:\[(?:rank|default)\d+\]:? ?)*"
 )
 _PREFIX = rb"(?:\x1b\[[\d;]*m)*" + ENVELOPE + rb"(?:\x1b\[[\d;]*m|\[rank\d+\]:? ?)*"
-_GLOG = rb"[VDIWEFC]\d{4} \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)?(?: [^\s\]]+:\d+\])?(?: \[[^\]\s]*\])*"
+# torch's C++ writes [E323 21:33:26.170490902 ProcessGroupNCCL.cpp:1896], the month without its zero (2.2 on)
+_GLOG = (
+    rb"(?:[VDIWEFC]\d{4}|\[[VDIWEFC]\d{3,4}) \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)?(?: [^\s\]]+:\d+\])?(?: \[[^\]\s]*\])*"
+)
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+# torch 2.0 to 2.2 write before each line of a message: [2023-09-28 14:50:06,548] [0/8] torch._dynamo.x: [WARNING]
+_OLD_TORCH = (
+    rb"(?!\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] (?:\[\d+/\d+[^\]]*\] )?torch[\w.]*: \[[A-Z]+\] "
+    rb"(?:  |[Tt]o (?:diagnose|log all)))"  # not these: they go on with it
+)
 _HEADER = (
-    rb"[\[(]?\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d",  # 2025-10-30 09:08, also bracketed
+    _OLD_TORCH + rb"[\[(]?\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d",  # 2025-10-30 09:08, also bracketed
     rb"[\[(]?\d\d:\d\d:\d\d[., \])|]",  # 09:08:09,123
     _MONTH + rb" [ \d]\d \d\d:\d\d:\d\d\s",  # syslog
     _LEVELS + rb"(?::[\w.]+:| \d\d-\d\d \d\d:\d\d)",  # logging.basicConfig; vLLM

@@ -83,6 +83,22 @@ def it_puts_the_lines_together_that_torch_prefixes_one_by_one() -> None:
     assert records(hit + skip + skip + hit.replace("868", "869")) == [hit, skip, skip, hit.replace("868", "869")]
 
 
+def it_puts_the_lines_together_that_older_torch_stamps_one_by_one() -> None:
+    stamp = "[2023-09-28 14:50:06,548] [0/8] torch._dynamo.convert_frame: [WARNING] "
+    hit = (
+        f"{stamp}torch._dynamo hit config.cache_size_limit (8)\n"
+        f"{stamp}   function: 'f' (/srv/f.py:5)\n"
+        f"{stamp}   last reason: 0/0: size mismatch\n"
+        f'{stamp}To log all recompilation reasons, use TORCH_LOGS="recompiles".\n'
+    )
+    assert records(line("fine") + hit + hit + line("fine")) == [line("fine"), hit, hit, line("fine")]
+
+
+def it_knows_the_prefix_of_torchs_cpp() -> None:
+    died = "[rank2]:[E323 21:33:26.170490902 ProcessGroupNCCL.cpp:1896] [PG ID 2] CUDA error: x\nCUDA kernel errors\n"
+    assert records(line("fine") + died + died.replace("26.", "27.")) == [line("fine"), died, died.replace("26.", "27.")]
+
+
 def it_takes_the_unprefixed_rest_of_a_glog_message_with_it() -> None:
     older = "W1030 09:08:09.060000 torch._dynamo hit config.recompile_limit (8)\n   function: 'f'\n   last reason: x\n"
     assert records(older + line("fine") + older) == [older, line("fine"), older]

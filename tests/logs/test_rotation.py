@@ -134,6 +134,48 @@ def it_goes_on_inside_a_compressed_file(watched: Watched, suffix: str, compress:
     assert watched.memory.gaps == []
 
 
+def it_follows_dates_in_names_with_compression_a_rotation_later(watched: Watched) -> None:
+    """logrotate with dateext and delaycompress: plain at first, compressed at the next rotation."""
+    plain = None
+    for day, name in enumerate(("one", "two", "three", "four"), start=27):
+        watched.write(reuse(name))
+        if day % 2:
+            watched.scan()
+        watched.write(line("quiet") * 300 + reuse(f"{name}-late"))
+        if plain is not None:
+            plain.with_name(f"{plain.name}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+            plain.unlink()
+        plain = watched.folder / f"trade.log-202510{day}"
+        watched.path.rename(plain)
+        watched.write(line("begin") * day)
+    watched.scan()
+    wanted = [f"{name}{late}" for name in ("one", "two", "three", "four") for late in ("", "-late")]
+    assert sorted(watched.found()) == sorted(wanted)
+    assert watched.memory.gaps == []
+
+
+def it_starts_anew_and_tells_the_gap_when_a_file_is_deleted_and_written_again(watched: Watched) -> None:
+    watched.write(reuse("one"))
+    watched.scan()
+    watched.path.unlink()
+    watched.write(reuse("two"))
+    watched.scan()
+    assert watched.found() == ["one", "two"]
+    assert [(gap.start_offset, gap.end_offset) for gap in watched.memory.gaps] == [(len(reuse("one")), None)]
+
+
+def it_reads_lines_that_end_as_on_windows_through_a_rotation(watched: Watched) -> None:
+    watched.write((line("fine") + reuse("one")).replace("\n", "\r\n"))
+    watched.scan()
+    watched.write(reuse("two").replace("\n", "\r\n"))
+    watched.rename()
+    watched.write(reuse("three").replace("\n", "\r\n"))
+    watched.scan()
+    assert sorted(watched.found()) == ["one", "three", "two"]
+    assert all("\r" not in finding.record for _, finding in watched.memory.findings)
+    assert len({finding.fingerprint for _, finding in watched.memory.findings}) == 1
+
+
 def it_takes_a_file_being_compressed_beside_its_original_for_one(watched: Watched) -> None:
     watched.write(reuse("one") + line("quiet") * 500)
     watched.scan()

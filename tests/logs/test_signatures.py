@@ -91,6 +91,13 @@ def it_sees_the_message_although_the_traceback_quotes_it_too() -> None:
 
 
 SKIPS = {
+    # torch 2.0 and 2.1 compile_fx.py
+    "skipping cudagraphs due to complex input striding": "complex input striding",
+    "skipping cudagraphs due to input mutation": "input mutation",
+    "skipping cudagraphs due to multiple devices": "multiple devices",
+    # torch 2.1 compile_fx.py
+    "skipping cudagraphs due to multiple device indexes": "multiple device indexes",
+    "skipping cudagraphs for unknown reason": "unknown reason",
     # torch 2.13 cudagraph_utils.py get_mutation_stack_trace
     "skipping cudagraphs due to mutated inputs (2 instances)": "mutated inputs (2 instances)",
     'skipping cudagraphs due to mutated inputs (1 instances). Found from : \n   File "a.py", line 3, in f\n    x\n':
@@ -129,6 +136,11 @@ OTHERS = [
     ("torch._dynamo hit config.accumulated_recompile_limit (256)", "recompile_limit", None),
     ("torch._dynamo.exc.FailOnRecompileLimitHit: Hard failure due to fullgraph=True", "recompile_limit",
      "Hard failure due to fullgraph=True"),
+    # torch 2.1, each line behind its prefix (_logging/_internal.py of 2.0 to 2.2; convert_frame.py)
+    (("[2023-09-28 14:50:06,548] torch._dynamo.convert_frame: [WARNING] torch._dynamo hit config.cache_size_limit (8)\n"
+     "[2023-09-28 14:50:06,548] torch._dynamo.convert_frame: [WARNING]    function: 'transform' (a.py:5)\n"
+     "[2023-09-28 14:50:06,548] torch._dynamo.convert_frame: [WARNING]    last reason: tensor 'L[x]' size mismatch\n"),
+     "recompile_limit", "tensor 'L[x]' size mismatch"),
     # torch 2.13 guards.py
     ("Recompiling function f in a.py:5\n    triggered by the following guard failure(s):\n    - 0/0: size mismatch\n",
      "recompile", "0/0: size mismatch"),
@@ -139,7 +151,19 @@ OTHERS = [
     ("No valid triton configs. OutOfMemoryError: out of resource: triton_mm Required: 264224 Hardware limit:232448",
      "compile_error", "No valid triton configs"),
     ("No valid triton configs. OutOfMemoryError: CUDA out of memory.", "compile_error", "No valid triton configs"),
-    # c10/cuda/CUDACachingAllocator.cpp, CUDAException.cpp
+    # c10/cuda/CUDACachingAllocator.cpp, CUDAException.cpp; before torch 2.2 with the capacity in parentheses
+    (("RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 7.79 GiB total capacity; 6.19 GiB already "
+     "allocated; 5.31 MiB free; 6.36 GiB reserved in total by PyTorch) If reserved memory is >> allocated memory"),
+     "cuda_out_of_memory", None),
+    # c10/cuda/CUDAException.cpp; torch 2.8 on torch.AcceleratorError, and where to look the error up
+    ("RuntimeError: CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be asynchronously",
+     "cuda_error", "an illegal memory access was encountered"),
+    (("torch.AcceleratorError: CUDA error: no kernel image is available for execution on the device\nSearch for "
+     "`cudaErrorNoKernelImageForDevice' in https://docs.nvidia.com/cuda/"), "cuda_error",
+     "no kernel image is available for execution on the device"),
+    (("[rank2]:[E323 21:33:26.170490902 ProcessGroupNCCL.cpp:1896] [PG ID 2 PG GUID 3 Rank 2] Process group watchdog "
+     "thread terminated with exception: CUDA error: an illegal memory access was encountered\nCUDA kernel errors"),
+     "cuda_error", "an illegal memory access was encountered"),
     ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 31.36 GiB",
      "cuda_out_of_memory", None),
     ("RuntimeError: CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
