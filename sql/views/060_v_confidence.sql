@@ -1,7 +1,7 @@
 -- Fresh processes counted per variant and candidate across days, anew whenever the fingerprint changes (and again when
 -- it changes back): one row per stretch of one fingerprint.
 -- current: the newest stretch of its kind of evidence. stands: what the decision counts, since admissible evidence
--- comes before measured, and measured before rehearsed. 1 is yes, 0 no.
+-- comes before measured, and measured before rehearsed. imported_only: all of it came from a results file. 1 is yes, 0 no.
 CREATE VIEW v_confidence AS
 WITH marked AS (
     SELECT
@@ -36,6 +36,7 @@ added AS (
         max(CASE WHEN passed > 0 AND regime = 'growing' THEN 1 ELSE 0 END) AS growing,
         max(cold) AS cold,
         max(warm) AS warm,
+        min(CASE WHEN imported THEN 1 ELSE 0 END) AS imported_only,
         min(started_at) AS first_at,
         max(started_at) AS last_at
     FROM stretched
@@ -50,7 +51,7 @@ ranked AS (
 )
 SELECT
     target, variant, candidate, counted_as, stretch, fingerprint, probes, passed, failed, graph_failures, days,
-    days_passed, saturated, growing, cold, warm, first_at, last_at,
+    days_passed, saturated, growing, cold, warm, imported_only, first_at, last_at,
     CASE WHEN stretch = newest THEN 1 ELSE 0 END AS current_stretch,
     CASE WHEN stretch = newest AND counted_as = best THEN 1 ELSE 0 END AS stands
 FROM ranked

@@ -1,10 +1,12 @@
 -- When counting began anew, from which fingerprint to which, and what had changed, in words.
 -- The words stand here and nowhere else: the decision, the status and the report repeat them.
+-- What was imported from a results file never said what it ran on: that this program then began to count is no reset.
 CREATE VIEW v_fingerprint_reset AS
 WITH followed AS (
     SELECT
         v.*,
         lag(v.fingerprint) OVER every AS previous_fingerprint,
+        lag(v.imported_only) OVER every AS previous_imported_only,
         lag(v.passed) OVER every AS previous_passed,
         lag(v.failed) OVER every AS previous_failed,
         lag(v.last_at) OVER every AS previous_last_at
@@ -56,7 +58,7 @@ compared AS (
     FROM followed f
     LEFT JOIN environment a ON a.fingerprint = f.previous_fingerprint
     LEFT JOIN environment b ON b.fingerprint = f.fingerprint
-    WHERE f.stretch > 1
+    WHERE f.stretch > 1 AND f.imported_only = 0 AND f.previous_imported_only = 0
 )
 SELECT
     target, variant, candidate, counted_as, first_at AS reset_at, previous_fingerprint, fingerprint,

@@ -198,9 +198,18 @@ def it_names_every_field_of_an_environment_that_can_change() -> None:
     assert unnamed == {"fingerprint", "host", "device"}, "device is a kind of evidence, host no part of the fingerprint"
 
 
-def it_says_so_when_the_baseline_did_not_name_its_environment(engine: Engine) -> None:
+def it_takes_the_imported_baseline_for_no_reset(engine: Engine) -> None:
     imported = a_probe(BEGIN, None, [], requested=5, outcome=Outcome.GRAPH_REUSE, imported=True)
     store(engine, [imported, a_probe(BEGIN + timedelta(days=1), PRODUCTION, FIVE)])
+    assert ask(engine, "fingerprint_resets") == []
+    counted = ask(engine, "confidence_by_fingerprint")
+    assert [(row["passed"], row["failed"], row["reset"]) for row in counted] == [(5, 0, None), (0, 5, None)]
+
+
+def it_says_so_when_a_probe_did_not_name_its_environment(engine: Engine) -> None:
+    nameless = a_probe(BEGIN, None, [], requested=5, outcome=Outcome.GRAPH_REUSE)
+    on_cpu = replace(PRODUCTION, device="cpu")  # what names no device is no evidence about CUDA either
+    store(engine, [nameless, a_probe(BEGIN + timedelta(days=1), on_cpu, FIVE)])
     (reset,) = ask(engine, "fingerprint_resets")
     assert reset["changed"] == "what was counted before did not say what it ran on"
     assert (reset["lost_passed"], reset["lost_failed"]) == (0, 5)
