@@ -237,10 +237,9 @@ def probe(
     request: ProbeRequest,
     on_progress: ProgressListener | None = None,
     on_done: Callable[[ProbeSummary], None] | None = None,
-    choose: Callable[[tuple[ProbeSpec, ...]], tuple[ProbeSpec, ...]] = tuple,
 ) -> CampaignSummary:
-    """Plan, run and compare: the whole campaign in this process. ``choose`` narrows the plan (rehearsals only)."""
-    specs = choose(plan_probes(context, request))
+    """Plan, run and compare: the whole campaign in this process."""
+    specs = plan_probes(context, request)
     return _run_campaign(context, start_campaign(context, specs), specs, on_progress, on_done)
 
 

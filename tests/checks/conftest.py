@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from kronos_health.checks import probing
 from kronos_health.checks.context import Context
+from kronos_health.checks.probing import CampaignSummary
+from kronos_health.domain.probes import ProbeSpec
+from kronos_health.probe.progress import ProgressListener
 from kronos_health.settings import Settings
 from kronos_health.store.database import reading
 
@@ -35,6 +39,17 @@ class Clock:
 @pytest.fixture
 def clock(now: datetime) -> Clock:
     return Clock(now)
+
+
+def run_planned(
+    context: Context, specs: Iterable[ProbeSpec], on_progress: ProgressListener | None = None
+) -> CampaignSummary:
+    """A campaign of just these, as a face that lets a person pick from the plan would run it."""
+    chosen = tuple(specs)
+    campaign = probing.start_campaign(context, chosen)
+    for spec in chosen:
+        probing.run_probe(context, campaign, spec, on_progress)
+    return probing.finish_campaign(context, campaign)
 
 
 MakeContext = Callable[..., Context]

@@ -14,7 +14,7 @@ from kronos_health.checks.probing import ProbeRequest
 from kronos_health.checks.revisiting import revisit
 from kronos_health.domain.probes import Outcome, ProbeKind
 from kronos_health.domain.revisit import Mode
-from tests.checks.conftest import Clock, MakeContext, on_sqlite
+from tests.checks.conftest import Clock, MakeContext, on_sqlite, run_planned
 
 Rows = Callable[[str], list[dict[str, Any]]]
 TINY: dict[str, dict[str, Any]] = {
@@ -39,12 +39,8 @@ def it_stores_eager_and_rehearsal_compares_and_decides_eager(make_context: MakeC
         ("compiled", ProbeKind.REHEARSED),
     ]
     said: list[str] = []
-    summary = probing.probe(
-        context,
-        request,
-        lambda progress: said.append(progress.line),
-        choose=lambda specs: tuple(s for s in specs if s.variant == "eager" or s.kind is ProbeKind.REHEARSED),
-    )
+    eager, _measured, rehearsed = plan
+    summary = run_planned(context, (eager, rehearsed), lambda progress: said.append(progress.line))
     assert [record.outcome for record in summary.probes] == [Outcome.PASSED, Outcome.GRAPH_REUSE]
     assert summary.comparisons == (), "a rehearsal forecasts nothing to compare"
     rehearsal = summary.probes[1]

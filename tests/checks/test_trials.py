@@ -26,7 +26,7 @@ from kronos_health.domain.upstream import Release
 from kronos_health.store import probes as probe_store
 from kronos_health.store import upstream
 from kronos_health.store.database import writing
-from tests.checks.conftest import Clock, MakeContext, on_sqlite
+from tests.checks.conftest import Clock, MakeContext, on_sqlite, run_planned
 
 Rows = Callable[[str], list[dict[str, Any]]]
 NAME = "torch=2.15.0"
@@ -175,9 +175,7 @@ def it_probes_in_production_and_in_another_interpreter(make_context: MakeContext
         for variant, kind in (("eager", "measured"), ("compiled", "measured"), ("compiled", "rehearsed"))
     ]
     wanted = ("eager", "rehearsed")
-    summary = probing.probe(
-        context, request, choose=lambda specs: tuple(s for s in specs if s.variant in wanted or s.kind.value in wanted)
-    )
+    summary = run_planned(context, [spec for spec in plan if spec.variant in wanted or spec.kind.value in wanted])
     assert [(record.candidate, record.outcome.value) for record in summary.probes if record.outcome] == [
         ("production", "passed"),
         ("production", "graph_reuse"),

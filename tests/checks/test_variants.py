@@ -12,7 +12,7 @@ from kronos_health.checks import probing
 from kronos_health.checks.probing import ProbeRequest
 from kronos_health.domain.probes import Outcome, ProbeKind
 from kronos_health.domain.warm_up import WarmUpDependence, warm_up_dependence
-from tests.checks.conftest import MakeContext, on_sqlite
+from tests.checks.conftest import MakeContext, on_sqlite, run_planned
 
 Rows = Callable[[str], list[dict[str, Any]]]
 PLANTED = Path(__file__).parents[1] / "probe" / "worker" / "planted"
@@ -76,7 +76,8 @@ def it_names_a_variant_that_passes_only_once_its_graph_is_replayed(make_context:
     probe = {"device": "cpu", "predictions": 3, "warmups": [1, 2], "rehearsal_iterations": 2, "evaluation": WINDOW}
     context = make_context(probe=probe, targets=toy("make_holding_on"))
     request = ProbeRequest(variants=("compiled",), rehearse=True, with_eager=False)
-    (record,) = probing.probe(context, request, choose=lambda specs: specs[1:]).probes
+    _measured, rehearsed = probing.plan_probes(context, request)
+    (record,) = run_planned(context, [rehearsed]).probes
     assert (record.outcome, record.passed) == (Outcome.GRAPH_REUSE, 1)
     assert warm_up_dependence(record.iterations) == WarmUpDependence(passes_with=2, fails_with=1)
     assert rows("SELECT warmups, outcome FROM iteration ORDER BY warmups") == [
