@@ -21,6 +21,7 @@ ORDERS: list[tuple[str, dict[str, Any]]] = [
     ("kronos_alert_delivery", {}),
     ("kronos_digest", {}),
     ("kronos_housekeeping", {}),
+    ("kronos_doctor", {}),
     ("kronos_switch", {}),
 ]
 
@@ -54,6 +55,13 @@ def it_stores_what_the_log_says_once(day: list[dict[str, Any]], migrated_home: H
     assert rows(
         migrated_home, "select signature, count(*) from finding where signature = 'graph_reuse' group by 1"
     ) == [("graph_reuse", 1)]
+
+
+def it_leaves_a_look_at_the_checker_itself(day: list[dict[str, Any]], migrated_home: Home) -> None:
+    assert [run for run in day if run["dag_id"] == "kronos_doctor"]
+    found = rows(migrated_home, "select verdict from heartbeat where \"check\" = 'doctor'")
+    assert found
+    assert {verdict for (verdict,) in found} <= {"ok", "attention"}
 
 
 def it_wakes_the_revisit_by_a_scan_only_when_there_is_news(day: list[dict[str, Any]]) -> None:
