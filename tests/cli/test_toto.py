@@ -144,7 +144,10 @@ class DescribeTotosRealCode:
         said = say(home, "revisit", "--target", "toto").stdout + say(home, "status").stdout
         assert "EAGER, confidence LOW" in said
         assert "Few recompilations" in said
-        assert "measured on CPU (needs fewer than 10 recompilations in every process)" in said
+        assert "recompilations in its worst process, 9 allowed; not admissible: measured on CPU" in " ".join(
+            said.split()
+        )
+        assert "skipped CUDA graphs in its worst process, 0 allowed" in " ".join(said.split())
 
     def it_loads_weights_from_a_folder(self, home: Path, probed: Figures) -> None:
         from kronos_health.probe.supervisor import WORKER
