@@ -6,13 +6,13 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kronos_health.checks import asked_probes, conversing
 from kronos_health.checks.context import CheckError, Context
 from kronos_health.checks.delivering import deliver
+from kronos_health.checks.listener_health import Health, health_of
 from kronos_health.domain.conversation import Listener, Wish
 from kronos_health.store import conversation as store
 from kronos_health.store.database import reading, writing
@@ -22,20 +22,11 @@ if TYPE_CHECKING:
     from kronos_health.alerts.slack.socket import SlackSocket
 
 ALIVE_EVERY = 15.0  # seconds between signs of life
-ALIVE_WITHIN = timedelta(seconds=90)
 _LOOK_EVERY = 2.0
 _ABOUT_ALERTS = (Wish.ACKNOWLEDGE, Wish.SILENCE)
 
 Say = Callable[[str], None]
 StartProbes = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """Whether somebody listens, and a sentence about it."""
-
-    ok: bool
-    sentence: str
 
 
 def listen(context: Context, stop: threading.Event, say: Say, start_probes: StartProbes | None = None) -> None:
@@ -58,20 +49,7 @@ def check(context: Context) -> Health:
     with reading(context.engine) as connection:
         known = store.listeners(connection)
     mine = [one for one in known if one.host == _host()] or list(known)
-    if not mine:
-        return Health(False, "nobody listens to Slack yet: kronos-health slack-listen")
-    return _health(mine[0], context.now())
-
-
-def _health(found: Listener, now: datetime) -> Health:
-    who = f"the listener on {found.host} (process {found.pid})"
-    if found.ended_at:
-        return Health(False, f"{who} ended at {found.ended_at:%Y-%m-%d %H:%M:%S} UTC.")
-    if now - found.alive_at > ALIVE_WITHIN:
-        return Health(False, f"{who} has shown no sign of life since {found.alive_at:%Y-%m-%d %H:%M:%S} UTC.")
-    if not found.connected:
-        return Health(False, f"{who} is not connected: {found.problem or 'it is connecting'}.")
-    return Health(True, f"{who} listens since {found.started_at:%Y-%m-%d %H:%M:%S} UTC.")
+    return health_of(mine[0] if mine else None, context.now())
 
 
 def _host() -> str:

@@ -31,6 +31,7 @@ from kronos_health.checks.doctor.figures import (
 )
 from kronos_health.checks.doctor.judging import judge
 from kronos_health.checks.doctor.telling import observations
+from kronos_health.checks.listener_health import Health
 from kronos_health.domain.alerts import ObservationState
 from kronos_health.settings.errors import Problem
 from kronos_health.settings.models import Settings
@@ -57,6 +58,7 @@ WELL = Figures(
     probes=(),
     channels=(ChannelFigures("slack", waiting=2, oldest_waiting_at=JUST_NOW),),
 )
+NOBODY = Health(False, "nobody listens to Slack yet: kronos-health slack-listen")
 DATABASE, CLOCK, LOG = WELL.database, WELL.clock, LogFigures("trade", JUST_NOW)
 PING = Settings.model_validate({"heartbeat": {"url": "http://127.0.0.1:9/x"}})
 
@@ -124,6 +126,7 @@ AILMENTS: dict[str, tuple[Figures, str, Standing, str]] = {
         Standing.ATTENTION,
         "invalid_auth",
     ),
+    "nobody listens": (replace(WELL, listener=NOBODY), "listener", Standing.ATTENTION, "nobody listens"),
     "held up": (
         replace(WELL, channels=(ChannelFigures("slack", waiting=3, oldest_waiting_at=LONG_AGO),)),
         "channels",

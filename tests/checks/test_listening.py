@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from kronos_health.checks import conversing, listening
 from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.listener_health import ALIVE_WITHIN
 from kronos_health.store import conversation as store
 from kronos_health.store.database import reading, writing
 from kronos_health.store.errors import DatabaseUnreachable
@@ -185,7 +186,7 @@ class DescribeItsHealth:
         with writing(context.engine) as connection:
             connection.exec_driver_sql("UPDATE listener SET ended_at = NULL, connected = (1 = 1)")
         assert listening.check(context).ok
-        later = replace(context, clock=lambda: datetime.now(UTC) + listening.ALIVE_WITHIN)
+        later = replace(context, clock=lambda: datetime.now(UTC) + ALIVE_WITHIN)
         assert "no sign of life" in listening.check(later).sentence
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from kronos_health.checks.listener_health import Health
 from kronos_health.settings.errors import Problem
 
 
@@ -113,3 +114,4 @@ class Figures:
     runs: tuple[RunFigures, ...] | None = None
     probes: tuple[ProbeFigures, ...] | None = None
     channels: tuple[ChannelFigures, ...] | None = None
+    listener: Health | None = None  # None: no buttons are set up

@@ -25,12 +25,13 @@ from kronos_health.checks.doctor.figures import (
     ProbeFigures,
     RunFigures,
 )
+from kronos_health.checks.listener_health import best
 from kronos_health.checks.usable import check_usable
 from kronos_health.settings import Settings
 from kronos_health.settings.explain import mask_url
 from kronos_health.settings.reachable import check_reachable
 from kronos_health.store import alerts as alert_store
-from kronos_health.store import probe_history, soundness
+from kronos_health.store import conversation, probe_history, soundness
 from kronos_health.store.database import open_engine, reading
 from kronos_health.store.errors import StoreError
 from kronos_health.store.history import run_query
@@ -148,6 +149,9 @@ def _with_rows(figures: Figures, settings: Settings, engine: Engine) -> Figures:
                 for record in probe_history.open_probes(connection, before)
             ),
             channels=_channels(connection, settings, now),
+            listener=(
+                best(conversation.listeners(connection), now) if settings.slack.app_token.get_secret_value() else None
+            ),
         )
 
 

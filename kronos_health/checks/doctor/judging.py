@@ -17,6 +17,7 @@ from kronos_health.checks.doctor.figures import (
     ProbeFigures,
     RunFigures,
 )
+from kronos_health.checks.listener_health import Health
 from kronos_health.checks.observations.commands import command
 from kronos_health.history import words
 from kronos_health.settings.models import Doctor, Settings
@@ -38,6 +39,7 @@ def judge(figures: Figures, settings: Settings) -> Checkup:
             *_runs(figures.runs, now),
             *_probes(figures.probes, now),
             *_channels(figures.channels, settings, now),
+            *_listener(figures.listener),
             *_clock(figures.clock, limits),
             *_airflow(figures.airflow),
             *_settings(figures),
@@ -198,6 +200,16 @@ def _channel(channel: ChannelFigures, settings: Settings, now: datetime) -> Iter
     if well:
         waiting = f", {words.counted(channel.waiting, 'message')} on the way" if channel.waiting else ""
         yield Diagnosis("channels", Standing.OK, f"{name} takes messages{waiting}")
+
+
+def _listener(found: Health | None) -> Iterator[Diagnosis]:
+    if found is None:
+        return
+    what = f"Slack's buttons: {found.sentence.rstrip('.').partition(': kronos-health')[0]}"
+    if found.ok:
+        yield Diagnosis("listener", Standing.OK, what)
+    else:
+        yield Diagnosis("listener", Standing.ATTENTION, what, command("slack-listen", note="or start its service"))
 
 
 def _clock(found: ClockFigures, limits: Doctor) -> Iterator[Diagnosis]:

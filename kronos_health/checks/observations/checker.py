@@ -16,6 +16,7 @@ _PARTS = {
     "database": "The checker's database is not sound",
     "disk": "The checker runs out of disk space",
     "heartbeat": "The heartbeat does not arrive",
+    "listener": "Nobody listens to the buttons in Slack",
     "logs": "The checker does not keep up with the logs",
     "probes": "A probe was lost",
     "schema": "The checker's database has another schema",
