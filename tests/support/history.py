@@ -17,6 +17,7 @@ from kronos_health.revisit.regression import judge
 from kronos_health.settings.models import Regression
 from kronos_health.store import figures
 from kronos_health.store.tables.probes import probe
+from kronos_health.store.tables.switch import switch
 from kronos_health.store.tables.upstream import (
     deployment,
     settings_drift,
@@ -144,6 +145,29 @@ def _upstream(connection: Connection, now: datetime) -> None:
 
 
 def _production(connection: Connection, now: datetime, deployed_at: datetime) -> None:
+    row(
+        connection,
+        switch,
+        target="kronos",
+        variant=MENDED,
+        evidence_key="e" * 32,
+        confidence="MODERATE",
+        state="rejected",
+        proposed_at=now - timedelta(days=6, hours=2),
+        file="/srv/trading/.env.compile",
+        before_sha256="b" * 64,
+        after_sha256="a" * 64,
+        diff="-# export KRONOS_COMPILE=1\n+export KRONOS_COMPILE=1",
+        changes='[["KRONOS_COMPILE", "1"]]',
+        former='[["KRONOS_COMPILE", null]]',
+        summary="COMPILED, confidence MODERATE",
+        who="ann",
+        reason="measured on CPU only",
+        answered_at=now - timedelta(days=6, hours=1),
+        settled_at=now - timedelta(days=6, hours=1),
+        by_hand=False,
+        version=1,
+    )
     row(connection, deployment, deployed_at=deployed_at, origin="reported", note="tried compile on ETHUSD")
     row(
         connection,
