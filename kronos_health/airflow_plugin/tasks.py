@@ -274,7 +274,7 @@ def ask(dag_run: Any = None) -> Summary:
     from kronos_health.checks.switching import claim
 
     with opened(dag_run) as context:
-        proposal = claim(context, dag_run.run_id, insist=str(dag_run.run_type) == "manual")
+        proposal = claim(context, dag_run.run_id, insist=dag_run.run_type == "manual")
         if proposal is None:
             raise AirflowSkipException("no proposal waits for an answer, or another run asks about it")
         body = question(proposal, context.settings, by_hand_because(context.settings, proposal))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from kronos_health.airflow_plugin.serving.rest import Airflow, Run
@@ -64,6 +68,25 @@ class Asking:
     def end_of(self, run: Run) -> str:
         self.up.wait_for(lambda: self.airflow.run(run.dag_id, run.run_id).over, 180)
         return self.airflow.run(run.dag_id, run.run_id).state
+
+    @contextmanager
+    def nobody_can_read_the_file(self) -> Iterator[None]:
+        """A pipe stands in its place: whoever opens it waits for somebody who writes."""
+        aside = self.file.with_name("aside")
+        self.file.rename(aside)
+        os.mkfifo(self.file)
+        try:
+            yield
+        finally:
+            aside.replace(self.file)
+
+    def kill_tasks(self) -> None:
+        """SIGKILL every process that runs a task now."""
+        for process in psutil.Process(self.up.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                parent = process.parent()
+                if parent is not None and "LocalExecutor" in " ".join(parent.cmdline()):
+                    process.kill()
 
     def states(self, run: Run) -> dict[str, str | None]:
         return {task.label: task.state for task in self.airflow.tasks(run)}
@@ -120,7 +143,9 @@ def it_asks_with_evidence_and_diff_and_keeps_a_refusal_with_its_reason(asking: A
     assert asking.states(again)["answer"] == "skipped", "the same evidence is not asked about again"
 
 
-def it_writes_what_was_approved(asking: Asking, home: Home) -> None:
+def it_writes_what_was_approved_though_the_task_is_killed_between_approval_and_writing(
+    asking: Asking, home: Home
+) -> None:
     context = context_of(home)
     with writing(context.engine) as connection:
         connection.exec_driver_sql("UPDATE environment SET fingerprint = fingerprint || ' after an upgrade'")
@@ -129,8 +154,14 @@ def it_writes_what_was_approved(asking: Asking, home: Home) -> None:
     run = asking.start()
     asking.question(run)
     assert asking.file.read_text() == EXAMPLE, "nothing is written while nobody has answered"
-    assert asking.respond(run, "Approve", "measured it").status_code == 200
+    with asking.nobody_can_read_the_file():
+        assert asking.respond(run, "Approve", "measured it").status_code == 200
+        asking.up.wait_for(lambda: proposals(home)[-1].state.value == "approved", 120)
+        asking.kill_tasks()
+    assert asking.file.read_text() == EXAMPLE
     assert asking.end_of(run) == "success"
+    tried = asking.ask("GET", f"/api/v2/dags/{DAG}/dagRuns/{run.run_id}/taskInstances/take_answer").json()
+    assert tried["try_number"] > 1
     written = proposals(home)[-1]
     assert (written.state.value, written.who, written.reason) == ("written", "admin", "measured it")
     assert asking.file.read_text() == WANTED
