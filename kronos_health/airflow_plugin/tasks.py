@@ -38,7 +38,7 @@ def opened(dag_run: Any) -> Iterator[Context]:
     from kronos_health.checks.campaigns import ProbeHeld
     from kronos_health.checks.context import CheckError, Origin, open_context
     from kronos_health.settings.errors import SettingsError
-    from kronos_health.store.errors import CursorMoved, DatabaseUnreachable, StoreError
+    from kronos_health.store.errors import CursorMoved, DatabaseUnreachable, StoreError, SwitchMoved
 
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it introduces itself at every look at the schema
     try:
@@ -48,7 +48,7 @@ def opened(dag_run: Any) -> Iterator[Context]:
             yield context
         finally:
             context.engine.dispose()
-    except (DatabaseUnreachable, CursorMoved, ProbeHeld):
+    except (DatabaseUnreachable, CursorMoved, SwitchMoved, ProbeHeld):
         raise
     except (SettingsError, StoreError, CheckError) as error:
         raise AirflowFailException(str(error)) from error

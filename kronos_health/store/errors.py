@@ -19,5 +19,9 @@ class SchemaTooNew(StoreError):
     """The schema was made by a newer program: upgrade kronos-health, the data is left alone."""
 
 
+class SwitchMoved(StoreError):
+    """A proposal was answered or moved on by somebody else first; nothing of this answer was stored."""
+
+
 class CursorMoved(StoreError):
     """Another scan moved the cursor first; nothing of this one was stored, and nothing is lost."""

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kronos_health.domain.revisit import Confidence
 from kronos_health.domain.switch import Switch, SwitchState, Values
-from kronos_health.store.errors import StoreError
+from kronos_health.store.errors import SwitchMoved
 from kronos_health.store.tables.switch import switch as table
 from kronos_health.store.types import new_id
 
@@ -37,7 +37,7 @@ def open_one(connection: Connection, proposal: Switch) -> Switch | None:
 
 
 def save(connection: Connection, changed: Switch) -> Switch:
-    """Store ``changed`` over the version it was read as. Raises ``StoreError`` where somebody else was first."""
+    """Store ``changed`` over the version it was read as. Raises ``SwitchMoved`` where somebody else was first."""
     stored = replace(changed, version=changed.version + 1)
     done = connection.execute(
         update(table)
@@ -45,7 +45,7 @@ def save(connection: Connection, changed: Switch) -> Switch:
         .values(**_values(stored))
     )
     if done.rowcount != 1:
-        raise StoreError(
+        raise SwitchMoved(
             "the proposal was answered or changed by somebody else just now: kronos-health switch shows it"
         )
     return stored

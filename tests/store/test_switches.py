@@ -12,7 +12,7 @@ from kronos_health.domain.revisit import Confidence
 from kronos_health.domain.switch import Switch, SwitchState
 from kronos_health.store import switches
 from kronos_health.store.database import reading, writing
-from kronos_health.store.errors import StoreError
+from kronos_health.store.errors import SwitchMoved
 
 
 def proposal(now: datetime, **changes: object) -> Switch:
@@ -66,5 +66,5 @@ def it_refuses_the_second_of_two_answers(engine: Engine, now: datetime) -> None:
     assert first is not None
     with writing(engine) as connection:
         switches.save(connection, replace(first, state=SwitchState.APPROVED))
-    with pytest.raises(StoreError, match="somebody else"), writing(engine) as connection:
+    with pytest.raises(SwitchMoved, match="somebody else"), writing(engine) as connection:
         switches.save(connection, replace(first, state=SwitchState.REJECTED))
