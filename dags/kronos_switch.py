@@ -49,7 +49,6 @@ with DAG(
             )
         },
         response_timeout=timedelta(hours=parsing_settings().switch.ask_hours),
-        retries=0,
     )
     question >> answer
     task(task_id="take_answer")(tasks.take_answer)(question, answer.output)
