@@ -182,7 +182,7 @@ def it_writes_what_was_approved_though_the_task_is_killed_between_approval_and_w
     assert asking.respond(run, "Reject", "too late").status_code == 409, "answered once"
 
 
-def it_is_asked_and_answered_for_the_way_back_too(asking: Asking, home: Home) -> None:
+def it_leads_back_to_the_byte(asking: Asking, home: Home) -> None:
     assert asking.file.read_text() == WANTED
     switching.roll_back(context_of(home), "bob", "by the test")
     assert asking.file.read_text() == EXAMPLE
