@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from kronos_health.logs.content import Content
@@ -26,7 +27,8 @@ _FIELDS = (
     b"MESSAGE", b"__REALTIME_TIMESTAMP", b"_HOSTNAME", b"_SYSTEMD_UNIT", b"_SYSTEMD_USER_UNIT", b"SYSLOG_IDENTIFIER",
     b"_COMM", b"_PID", b"_TRANSPORT", b"_STREAM_ID",
 )  # fmt: skip
-_PLAIN = re.compile(rb"(?:[A-Z_][A-Z0-9_]*=[^\n]*\n)+\n")
+_LINES = re.compile(rb"(?:[A-Z_][A-Z0-9_]*=[^\n]*\n)+")
+_PLAIN = re.compile(_LINES.pattern + rb"\n")
 _WANTED = re.compile(rb"^(%b)=([^\n]*)" % b"|".join(_FIELDS), re.MULTILINE)
 _NAME = re.compile(rb"[A-Z_][A-Z0-9_]{0,63}")
 _START = re.compile(rb"[A-Z_][A-Z0-9_]*(?:[=\n]|\Z)|\{|\n")
@@ -171,22 +173,26 @@ def _joined(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 def _fields(raw: bytes, position: int, ends: list[int]) -> Iterator[tuple[bytes, bytes]]:
     """The needed fields of the entry at ``position``, also binary ones; its end goes into ``ends`` if it is there."""
-    while (stop := raw.find(b"\n", position)) >= 0:
-        line = raw[position:stop]
-        if not line:
-            ends.append(stop + 1)
+    while True:
+        lines = _LINES.match(raw, position)
+        if lines:
+            yield from _WANTED.findall(raw, position, lines.end())
+            position = lines.end()
+        stop = raw.find(b"\n", position)
+        if stop < 0:
             return
-        name, equals, value = line.partition(b"=")
-        position = stop + 1
-        if not equals and _NAME.fullmatch(line):
-            size = int.from_bytes(raw[position : position + 8], "little")
-            begin = position + 8
-            value, position = raw[begin : begin + size], begin + size + 1
-            if position > len(raw):
-                yield from ((name, value),) if name in _FIELDS else ()
-                return
+        name, position = raw[position:stop], stop + 1
+        if not name:
+            ends.append(position)
+            return
+        if not _NAME.fullmatch(name):
+            continue  # no field at all: passed over
+        begin = position + 8
+        position = begin + int.from_bytes(raw[position:begin], "little") + 1
         if name in _FIELDS:
-            yield name, value
+            yield name, raw[begin : position - 1]
+        if position > len(raw):
+            return
 
 
 def _of_json(line: bytes) -> dict[bytes, bytes]:
@@ -224,11 +230,14 @@ def _bytes(value: Any) -> bytes:
 def _rendered(entries: list[Entry]) -> Iterator[bytes]:
     """The text of each entry; one that goes on with the record of the entry before it carries no header."""
     run: list[Entry] = []
+    last: tuple[bytes, ...] | None = None
     for entry in entries:
-        if run and (entry.stream is None or entry.stream != run[-1].stream):
+        stream = entry.stream
+        if run and (stream is None or stream != last):
             yield from _run(run)
             run = []
         run.append(entry)
+        last = stream
     yield from _run(run)
 
 
@@ -257,12 +266,18 @@ def _one(entry: Entry, *, begins: bool) -> bytes:
 
 def _header(fields: dict[bytes, bytes]) -> bytes:
     written = fields.get(b"__REALTIME_TIMESTAMP", b"")
-    at = "1970-01-01T00:00:00Z"  # before any time that counts
-    with suppress(ValueError, OverflowError, OSError):
-        at = f"{datetime.fromtimestamp(int(written) / 1e6, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    at = b"%b.%bZ" % (_second(written[:-6]), written[-6:].rjust(6, b"0"))
     if b"DOCKER" in fields:
-        return at.encode() + b" "
+        return at + b" "
     names = (b"_SYSTEMD_UNIT", b"_SYSTEMD_USER_UNIT", b"SYSLOG_IDENTIFIER", b"_COMM")
     name = next((fields[key] for key in names if fields.get(key)), b"journal")
     pid = b"[%b]" % fields[b"_PID"] if fields.get(b"_PID") else b""
-    return b"%b %b %b%b: " % (at.encode(), fields.get(b"_HOSTNAME") or b"-", name, pid)
+    return b"%b %b %b%b: " % (at, fields.get(b"_HOSTNAME") or b"-", name, pid)
+
+
+@lru_cache(maxsize=1024)
+def _second(since_epoch: bytes) -> bytes:
+    """The date and time of a second; what is none is before any time that counts."""
+    with suppress(ValueError, OverflowError, OSError):
+        return f"{datetime.fromtimestamp(int(since_epoch), UTC):%Y-%m-%dT%H:%M:%S}".encode()
+    return b"1970-01-01T00:00:00"
