@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kronos_health.checks import candidates
 from kronos_health.checks.context import CheckError, Context, require_known, utc_now
 from kronos_health.checks.probing import run_alone
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Outcome, ProbeResult, ProbeSpec
 from kronos_health.probe.mending import STOCK, Mending, Tried, mend, next_to_try
 from kronos_health.probe.plan import rehearsal_spec
@@ -75,6 +77,7 @@ class Rehearsal:
     target: str
     trials: tuple[Trial, ...]
     mending: Mending | None
+    candidate: str = PRODUCTION
 
     @property
     def status(self) -> int:
@@ -91,18 +94,26 @@ def rehearse(
     variants: Sequence[str] = (),
     iterations: int = 1,
     on_progress: ProgressListener | None = None,
+    named: Sequence[str] = (PRODUCTION,),
 ) -> tuple[Rehearsal, ...]:
     """Rehearse configured targets and store every rehearsal, as a campaign of its own: the next depends on the last.
 
-    Raises :class:`CheckError` for an unknown name.
+    ``named`` are the candidates to rehearse them in. Raises :class:`CheckError` for an unknown name.
     """
     names = _targets(context.settings, targets)
+    places = candidates.resolve(context, named, names)
     asked = _variants(variants)
 
     def run(spec: ProbeSpec) -> ProbeResult:
         return run_alone(context, spec, on_progress)
 
-    return tuple(_rehearse(context.settings, name, asked, variants, iterations, run) for name in names)
+    done = tuple(
+        replace(_rehearse(context.settings, name, asked, variants, iterations, run, place), candidate=place)
+        for name in names
+        for place in places[name]
+    )
+    candidates.prune(context)
+    return done
 
 
 def rehearse_only(
@@ -132,12 +143,19 @@ def of_factory(factory: Factory) -> Settings:
 
 
 def _rehearse(
-    settings: Settings, target: str, asked: Sequence[Variant], named: Sequence[str], iterations: int, run: Run
+    settings: Settings,
+    target: str,
+    asked: Sequence[Variant],
+    named: Sequence[str],
+    iterations: int,
+    run: Run,
+    place: str = PRODUCTION,
 ) -> Rehearsal:
     strict = "all" not in named  # a variant of a group that cannot be rehearsed does not count
 
     def trial(variant: Variant, wanted: bool) -> Trial:
-        result = run(replace(rehearsal_spec(settings, target, variant), iterations=iterations))
+        spec = replace(rehearsal_spec(settings, target, variant), iterations=iterations, candidate=place)
+        result = run(spec)
         # Of "all" those that this target has no use for are no fault.
         return Trial(variant, result, wanted and (strict or variant.name == STOCK or result.outcome.about_the_model))
 

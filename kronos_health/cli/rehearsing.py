@@ -27,7 +27,9 @@ from kronos_health.cli.common import errors, load, out, prepared_context
 from kronos_health.cli.logs import Form
 from kronos_health.cli.progress import ProbeProgress
 from kronos_health.domain import leaks
+from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Outcome
+from kronos_health.history import words
 
 Names = list[str]
 _STATUS = {0: "passes", 1: "fails", 2: "could not"}
@@ -47,6 +49,9 @@ def rehearse_command(
     variant: Names = typer.Option(
         [], "--variant", "-v", help="variant, or all; may be repeated; default: stock, and what mends it"
     ),
+    candidate: Names = typer.Option(
+        [], "--candidate", help="torch=VERSION, kronos=REVISION or python=PATH instead of production; may be repeated"
+    ),
     iterations: int = typer.Option(1, "--iterations", "-n", min=1, help="fresh processes per rehearsal"),
     store: bool = typer.Option(True, "--store/--no-store", help="a --factory is never stored"),
     ignore_blackout: bool = typer.Option(False, "--ignore-blackout", help="run now, also in a [[probe.blackout]]"),
@@ -60,6 +65,8 @@ def rehearse_command(
         raise CheckError("--factory and --target exclude each other: a target is made by its own loader.")
     if not factory and (path or option or python):
         raise CheckError("--path, --option and --python go with --factory; a target has them in its settings.")
+    if candidate and (factory or not store):
+        raise CheckError("--candidate goes with stored rehearsals of configured targets only.")
     made = Factory(factory, tuple(path), tuple(map(_pair, option)), python) if factory else None
     with ProbeProgress(errors if form is Form.JSON else out) as progress:
         rest = (tuple(variant), iterations, progress.show)
@@ -67,7 +74,7 @@ def rehearse_command(
             done = rehearse_only(of_factory(made), (factory,), *rest)
         elif store:
             context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
-            done = rehearse(context, tuple(target), *rest)
+            done = rehearse(context, tuple(target), *rest, named=tuple(candidate) or (PRODUCTION,))
         else:
             done = rehearse_only(load().settings, tuple(target), *rest)
     _tell(done, form)
@@ -94,7 +101,7 @@ def rehearsal_table(rehearsal: Rehearsal) -> RenderableType:
         neutral = not result.outcome.about_the_model
         style = "green" if result.outcome is Outcome.PASSED else "yellow" if neutral else "red"
         table.add_row(
-            Text(f"{rehearsal.target}: {trial.variant.name}"),
+            Text(f"{rehearsal.target}: {words.arm(trial.variant.name, rehearsal.candidate)}"),
             Text(result.outcome.value if trial.asked or not neutral else "does not apply", style=style),
             f"{result.passed}/{result.spec.iterations}",
             f"{_seconds(trial):.1f}",
@@ -122,11 +129,12 @@ def _broken(rehearsal: Rehearsal) -> Trial | None:
 
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Any]:
-    """The rehearsal with these keys: ``target, status, trials, advice, mended_by, also_mended_by, sentence``."""
+    """The rehearsal as JSON: ``target, candidate, status, trials, advice, mended_by, also_mended_by, sentence`` …"""
     broken, mending = _broken(rehearsal), rehearsal.mending
     cheapest = mending.cheapest if mending else None
     return {
         "target": rehearsal.target,
+        "candidate": rehearsal.candidate,
         "status": _STATUS[rehearsal.status],
         "trials": [_trial(trial) for trial in rehearsal.trials],
         "diagnosis": " ".join(leaks.story(broken.result.leaks)) if broken else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,20 @@ def it_stores_the_rehearsals_of_a_target_with_what_leaks(make_context: MakeConte
         {"producer": "TwoHalves.encode", "keeper": "handoff", "kept_by": "state", "reader": "TwoHalves.decode"}
     ]
     assert rows("SELECT count(*) AS n FROM campaign WHERE finished_at IS NOT NULL") == [{"n": 1}]
+
+
+@on_sqlite
+def it_rehearses_in_a_candidate_and_only_there(make_context: MakeContext, rows: Rows) -> None:
+    target = {"loader": "toys:make", "python_path": [PLANTED]}
+    context = make_context(probe={"targets": ["toy"], "evaluation": TINY}, targets={"toy": target})
+    name = f"python={sys.executable}"
+    (rehearsal,) = rehearse(context, variants=["compiled"], named=[name])
+    assert (rehearsal.candidate, rehearsal.status) == (name, PASSES)
+    assert rows("SELECT kind, candidate, outcome FROM probe") == [
+        {"kind": "rehearsed", "candidate": name, "outcome": "passed"}
+    ]
+    with pytest.raises(CheckError, match="torsh"):
+        rehearse(context, named=["torsh=2.15.0"])
 
 
 @pytest.mark.slow

@@ -66,6 +66,7 @@ def it_could_not_when_the_factory_cannot_be_imported(tmp_path: Path) -> None:
         (["--factory", "toys:make", "--target", "kronos"], "exclude each other"),
         (["--factory", "toys:make", "--option", "fault"], "name=value"),
         (["--path", "."], "go with --factory"),
+        (["--factory", "toys:make", "--candidate", "torch=2.15.0"], "stored rehearsals of configured targets"),
         (["--no-store", "--target", "kronoss"], "Did you mean kronos"),
     ],
 )
