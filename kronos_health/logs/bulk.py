@@ -56,11 +56,16 @@ class _Lines:
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """The first, second … number of each plan; series -1: it has none."""
+    """The first, second … number of each plan; series -1: it has none.
+
+    ``tens`` is ten to the power of its decimals.
+    """
 
     series: Positions
     starts: Positions
     ends: Positions
+    tens: Values
+    signs: Values
     factors: Values
 
 
@@ -100,7 +105,7 @@ class BulkReader:
         starts, ends = starts[plain], ends[plain]
         lines = self._planned(surveyed, _Lines(starts, ends, starts, starts))
         lines = self._timed(array, lines)
-        self._found = self._numbers_of(surveyed.data, lines, offset), self._tallies_of(lines, offset)
+        self._found = self._numbers_of(array, lines, offset), self._tallies_of(lines, offset)
         if not len(lines.starts):
             return hits, 0
         line = np.maximum(np.searchsorted(lines.starts, hits, side="right") - 1, 0)
@@ -118,9 +123,9 @@ class BulkReader:
             self._shapes.clear()
             self._plans.clear()
             self._cached = None
-        data, known = surveyed.data, self._shapes.get
-        places = list(zip(lines.starts.tolist(), lines.ends.tolist(), strict=True))
-        texts = [bytes(data[start:end]) for start, end in places]
+        known = self._shapes.get
+        raw = surveyed.data if len(lines.starts) < _DENSE else bytes(surveyed.data[: surveyed.end])
+        texts = [bytes(raw[a:b]) for a, b in zip(lines.starts.tolist(), lines.ends.tolist(), strict=True)]
         shape = shapes(b"".join(texts), self._matcher.kept_digits)
         edges = np.append(0, np.cumsum(lines.ends - lines.starts)).tolist()
         found = [known(shape[start:end], -2) for start, end in itertools.pairwise(edges)]
@@ -171,14 +176,12 @@ class BulkReader:
                 result = result * 10 + np.where(here[lines.plans], _digit(array, lines, at), 0)
         return result
 
-    def _numbers_of(self, data: memoryview, lines: _Lines, offset: int) -> Plain:
+    def _numbers_of(self, array: Bytes, lines: _Lines, offset: int) -> Plain:
         parts = []
         for slot in self._columns().numbers:
             series = slot.series[lines.plans]
             some = lines.where(series >= 0)
-            begin, end = some.starts + slot.starts[some.plans], some.starts + slot.ends[some.plans]
-            values = np.array([float(data[a:b]) for a, b in zip(begin.tolist(), end.tolist(), strict=True)])
-            parts.append((series[series >= 0], some, values * slot.factors[some.plans]))
+            parts.append((series[series >= 0], some, _values(array, some, slot)))
         return self._joined(parts, offset)
 
     def _tallies_of(self, lines: _Lines, offset: int) -> Plain:
@@ -196,7 +199,7 @@ class BulkReader:
         return self._cached
 
     def _made_columns(self) -> _Columns:
-        plans, none = self._plans, Place("", None, 0, 0, 1.0)
+        plans, none = self._plans, Place("", None, 0, 0, 0, False, 1.0)
         numbers = []
         for slot in range(max((len(plan.numbers) for plan in plans), default=0)):
             places = [plan.numbers[slot] if slot < len(plan.numbers) else none for plan in plans]
@@ -205,6 +208,8 @@ class BulkReader:
                     np.array([-1 if item is none else self._number((item.metric, item.subject)) for item in places]),
                     np.array([item.start for item in places]),
                     np.array([item.end for item in places]),
+                    np.array([10.0**item.decimals for item in places]),
+                    np.array([-1.0 if item.negative else 1.0 for item in places]),
                     np.array([item.factor for item in places]),
                 )
             )
@@ -240,7 +245,8 @@ def _lines_at(surveyed: Survey, hits: Positions) -> tuple[Positions, Positions]:
     """First bytes and ends of the lines that hold ``hits``, each once."""
     if len(hits) >= _DENSE:
         breaks = np.flatnonzero(np.frombuffer(surveyed.data[: surveyed.end], np.uint8) == 10)
-        own = np.unique(np.searchsorted(breaks, hits))
+        at = np.searchsorted(breaks, hits)
+        own = at[np.append(True, at[1:] != at[:-1])]
         bounds = np.append(0, breaks + 1)
         return bounds[own], bounds[own + 1]
     starts, ends = [0], [0]
@@ -249,6 +255,20 @@ def _lines_at(surveyed: Survey, hits: Positions) -> tuple[Positions, Positions]:
             starts.append(line_start(surveyed.data, hit, 0))
             ends.append(next_line(surveyed.data, hit, surveyed.end))
     return np.array(starts[1:], np.int64), np.array(ends[1:], np.int64)
+
+
+def _values(array: Bytes, lines: _Lines, slot: _Slot) -> Values:
+    """The numbers of one slot, equal to what ``float`` makes of their texts.
+
+    They have at most 15 digits: those are exact as a whole number, and so is the power of ten, so that one division
+    rounds once.
+    """
+    begin, end = lines.starts + slot.starts[lines.plans], lines.starts + slot.ends[lines.plans]
+    whole = np.zeros(len(begin), np.int64)
+    for step in range(int((end - begin).max()) if len(begin) else 0):
+        digit = array[np.minimum(begin + step, end - 1)].astype(np.int64) - 48
+        whole = np.where((digit >= 0) & (digit < 10) & (begin + step < end), whole * 10 + digit, whole)
+    return whole / slot.tens[lines.plans] * slot.signs[lines.plans] * slot.factors[lines.plans]
 
 
 def _digit(array: Bytes, lines: _Lines, places: Positions) -> Positions:

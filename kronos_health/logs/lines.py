@@ -72,6 +72,7 @@ _FOOTER = re.compile(
 # A stamp such as 2025-10-30 09:08, byte by byte between these; the common case, decided for all lines at once.
 _LOW = np.frombuffer(b"0000-00-00 00:00", np.uint8)
 _HIGH = np.frombuffer(b"9999-99-99 99:99", np.uint8)
+_ALL = np.uint64(0x0101010101010101)
 # Bytes a start can begin with; a space only begins an exception group's.
 _CANDIDATE = np.zeros(256, np.bool_)
 _CANDIDATE[
@@ -114,7 +115,8 @@ def has_stamp(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.bo
     if fits.any():
         windows = np.lib.stride_tricks.sliding_window_view(array, width)[starts[fits]]
         windows[windows == 84] = 32  # "T" between date and time is as good as a space; a "T" elsewhere fails either way
-        result[fits] = ((windows >= _LOW) & (windows <= _HIGH)).all(axis=1)
+        inside = (windows - _LOW <= _HIGH - _LOW).view(np.uint64)  # eight bytes of them at once
+        result[fits] = (inside == _ALL).all(axis=1)
     return result & ~_docker_stamped(array, starts)
 
 

@@ -20,7 +20,7 @@ from kronos_health.logs.text import ANSI, RecordText
 from kronos_health.logs.times import STAMP
 from kronos_health.logs.units import factor
 
-_NUMBER = re.compile(r"[-+]?\d{1,12}(?:\.\d{1,12})?")
+_NUMBER = re.compile(r"[-+]?(?![\d.]{17})\d{1,15}(?:\.(?P<decimals>\d{1,14}))?")  # at most 15 digits
 _MINUTE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 _ZONE = re.compile(r"(?:Z|[A-Z]{3,5})?")
 MINUTE_CHARS = 16  # 2025-10-30 09:08
@@ -28,12 +28,14 @@ MINUTE_CHARS = 16  # 2025-10-30 09:08
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A number of a line: what of, from which byte to which, and what it is multiplied by."""
+    """A number of a line: what of, from which byte to which, how it is written, and what it is multiplied by."""
 
     metric: str
     subject: str | None
     start: int
     end: int
+    decimals: int
+    negative: bool
     factor: float
 
 
@@ -116,10 +118,21 @@ def _numbers(item: SamplePattern, shown: str, places: list[int]) -> list[Place]:
         start, end = number.span
         begin, stop = places[start], places[end - 1] + 1
         written = shown[start:end]
-        if stop - begin != end - start or not _NUMBER.fullmatch(written):
+        found = _NUMBER.fullmatch(written)
+        if stop - begin != end - start or found is None:
             raise _NotPlain
         subject = _same(number.symbol) if number.symbol else None
-        result.append(Place(item.name, subject, begin, stop, factor(number.unit, item.unit)))
+        result.append(
+            Place(
+                item.name,
+                subject,
+                begin,
+                stop,
+                len(found["decimals"] or ""),
+                written[0] == "-",
+                factor(number.unit, item.unit),
+            )
+        )
     return result
 
 
