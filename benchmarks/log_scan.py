@@ -250,7 +250,7 @@ def main() -> int:
     logs = {case: made(case, asked.size * MB, asked.seed, *shares) for case, shares in CASES.items()}
     kept = [against_searchers(case, log, asked.rounds) for case, log in logs.items()]
     both_cores([logs["rare"], made("rare", asked.size * MB, asked.seed + 1, *CASES["rare"])])
-    kept.append(after_history(made("rare", min(asked.size, 256) * MB, asked.seed, *CASES["rare"]), asked.stored, 3))
+    kept.append(after_history(made("rare", min(asked.size, 128) * MB, asked.seed, *CASES["rare"]), asked.stored, 2))
     kept.append(unchanged_files(1000))
     return 0 if all(kept) else 1
 

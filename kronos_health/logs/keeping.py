@@ -12,7 +12,7 @@ from kronos_health.logs.bulk import Plain, moment_of
 from kronos_health.logs.collecting import COMPLETED, SUBJECT_CHARS, Kept
 from kronos_health.logs.lines import Positions
 
-_MANY = 200_000  # rows: grouping many at once costs less, and these take a few megabytes
+_MANY = 600_000  # rows: grouping many at once costs less, and these take some twenty megabytes
 _MINUTE = 60_000_000
 
 
