@@ -1,9 +1,9 @@
 """How fast are logs scanned, end to end with the database, beside ripgrep and grep in the same run?
 
 Every program gets one thread, the same file in the page cache, and turns with the others; medians of several rounds.
-ripgrep is asked twice: for the regular expressions of the catalogue (without look-arounds, which it has not), so for the
-same answer, and for the fixed texts of the first stage only (``-F``), for less than that. Ratios are of processor time,
-which a busy machine disturbs least; wall times stand beside them. Start-up of the scan is shown apart.
+ripgrep is asked twice: for the regular expressions of the catalogue (without look-arounds, which it has not), so for
+the same answer, and for the fixed texts of the first stage only (``-F``), for less than that. Ratios are of processor
+time, which a busy machine disturbs least; wall times stand beside them. Start-up of the scan is shown apart.
 
 ripgrep and grep must be on the PATH: on Debian or Ubuntu, as root, ``apt-get install ripgrep grep``; elsewhere
 ``cargo install ripgrep``. Without it the rest is measured all the same.
@@ -98,8 +98,9 @@ def timed(command: Sequence[str | Path]) -> tuple[float, float, str]:
 
 def scanned(database: Path, *logs: Path) -> dict[str, float]:
     """One scan in a fresh process."""
-    _, _, printed = timed([sys.executable, "-m", "benchmarks.support.one_scan", database, *logs])
+    wall, _, printed = timed([sys.executable, "-m", "benchmarks.support.one_scan", database, *logs])
     found: dict[str, float] = json.loads(printed)
+    found["start_up"] = wall - found["scan"]
     if found["problems"] or found["lag"]:
         raise SystemExit(f"the scan did not read everything: {found}")
     return found
@@ -185,10 +186,8 @@ def after_history(log: Path, stored: int, rounds: int) -> bool:
         _multiply(full, stored)
         ratios = []
         for number in range(rounds):
-            empty, grown = (
-                Path(folder, f"{number}.db"),
-                made("rare", log.stat().st_size // MB * MB, 100 + number, *CASES["rare"]),
-            )
+            empty = Path(folder, f"{number}.db")
+            grown = made("rare", log.stat().st_size // MB * MB, 100 + number, *CASES["rare"])
             scanned(empty, small)
             ratios.append(scanned(full, grown)["cpu"] / scanned(empty, grown)["cpu"])
     ratio = statistics.median(ratios)

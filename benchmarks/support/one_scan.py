@@ -1,18 +1,15 @@
 """One scan of logs by the real use case, in a process of its own: into a store that lies where it is told.
 
 ``python -m benchmarks.support.one_scan DATABASE LOG …`` migrates the database, scans each log as a source of its own
-and prints one line of JSON: seconds of start-up and of scanning, processor seconds, anonymous memory, what was found.
+and prints one line of JSON: seconds of scanning, processor seconds, anonymous memory, what was found.
 """
 
 from __future__ import annotations
 
-import time
-
-BEGUN = time.perf_counter()
-
 import json
 import sys
 import threading
+import time
 from pathlib import Path
 
 from kronos_health.checks.context import open_context
@@ -56,7 +53,6 @@ def main(database: str, *logs: str) -> None:
     print(
         json.dumps(
             {
-                "start_up": started - BEGUN,
                 "scan": taken,
                 "cpu": spent,
                 "anonymous_mb": max(peak),
