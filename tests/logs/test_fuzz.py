@@ -26,8 +26,8 @@ SMALL = Caps(bytes=2048, lines=12)
 SEEDS = (
     line("Kronos prediction completed for ETHUSD in 4012.3 ms").encode(), reuse("one").encode(), b"\n", b"\r\n",
     line("ETHUSD MaxDiff 0.1043 Sharpe 18.24", "ERROR").encode(), b"Traceback (most recent call last):\n", b"\xff\xfe",
-    b"W1030 09:08:09.060000 7 torch/x.py:3] [0/1] torch._dynamo hit config.recompile_limit (8)\n", b"  + Exception Group",
-    b"\0" * 9,
+    b"W1030 09:08:09.060000 7 torch/x.py:3] [0/1] torch._dynamo hit config.recompile_limit (8)\n",
+    b"\0" * 9, b"  + Exception Group",
     b"E1030 09:08:09.060000 x failed\n", b'{"level": "error", "ts": 1761815289.5, "msg": "CUDA out of memory."}\n',
     b"\x1b[31m", b"2025-10-30 09:08",
     b"skipping cudagraphs due to skipping cudagraphs due to mutated inputs (2 instances)\n", b"[rank0]: ",
