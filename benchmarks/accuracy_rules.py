@@ -34,11 +34,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
 from kronos_health.domain.probes import (
     AccuracyState,
     Environment,
-    HeadAccuracy,
-    LogitAccuracy,
     Outcome,
     PredictionPair,
     ProbeFigures,

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from kronos_health.domain.accuracy import LogitAccuracy
+
 LAYER_PREFIX = "layer_"
 UNSUPPORTED = "Unsupported"  # error class of a probe that was skipped because its torch lacks what the variant needs
 
@@ -148,29 +150,6 @@ class Prediction:
     error: str | None = None
     rss_mb: float | None = None  # resident memory held after it, MiB
     device_mb: float | None = None  # allocated on the device after it, MiB; None on CPU
-
-
-@dataclass(frozen=True, slots=True)
-class HeadAccuracy:
-    """One head's logits against those of the same model in float64; figures are ``None`` where not all are finite."""
-
-    name: str
-    rmse: float | None
-    total_variation: float | None  # mean over windows, of the probabilities that the logits mean
-    finite: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LogitAccuracy:
-    """Teacher-forced logits on frozen windows (layer A1), or in ``note`` why there are none.
-
-    ``digest`` names the windows: figures over different ones are not comparable.
-    """
-
-    windows: int
-    digest: str | None
-    heads: tuple[HeadAccuracy, ...] = ()
-    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

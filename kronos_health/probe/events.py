@@ -13,17 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kronos_health.domain.probes import (
-    Counters,
-    Failure,
-    Frame,
-    HeadAccuracy,
-    Keeper,
-    Leak,
-    LogitAccuracy,
-    Memory,
-    Prediction,
-)
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
+from kronos_health.domain.probes import Counters, Failure, Frame, Keeper, Leak, Memory, Prediction
 
 PROTOCOL_VERSION = 1
 MAX_TEXT = 2_000

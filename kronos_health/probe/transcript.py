@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kronos_health.domain.probes import Counters, Leak, LogitAccuracy, Memory, Prediction
+from kronos_health.domain.accuracy import LogitAccuracy
+from kronos_health.domain.probes import Counters, Leak, Memory, Prediction
 from kronos_health.probe import events
 
 

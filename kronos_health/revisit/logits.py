@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kronos_health.domain.probes import AccuracyState, HeadAccuracy, LogitAccuracy
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
+from kronos_health.domain.probes import AccuracyState
 
 FEWEST_WINDOWS = 16
 RMSE_LIMIT, RMSE_LIMIT_HALF = 2.0, 3.0

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, select
 
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import (
     AccuracyState,
@@ -17,9 +18,7 @@ from kronos_health.domain.probes import (
     Environment,
     Failure,
     Frame,
-    HeadAccuracy,
     IterationRecord,
-    LogitAccuracy,
     Outcome,
     PredictionPair,
     ProbeFigures,

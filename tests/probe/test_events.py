@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronos_health.domain.probes import (
-    Counters,
-    Failure,
-    Frame,
-    HeadAccuracy,
-    Keeper,
-    Leak,
-    LogitAccuracy,
-    Memory,
-    Prediction,
-)
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
+from kronos_health.domain.probes import Counters, Failure, Frame, Keeper, Leak, Memory, Prediction
 from kronos_health.probe import events
 from kronos_health.probe.transcript import Transcript
 

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
 from kronos_health.domain.probes import (
     CacheState,
     Counters,
     Failure,
     Frame,
-    HeadAccuracy,
     Iteration,
-    LogitAccuracy,
     Memory,
     Outcome,
     Prediction,

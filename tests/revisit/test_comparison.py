@@ -11,15 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
 from kronos_health.domain.probes import (
     AccuracyState,
     CacheState,
     Comparison,
     Environment,
     Failure,
-    HeadAccuracy,
     IterationRecord,
-    LogitAccuracy,
     Outcome,
     PredictionPair,
     ProbeFigures,

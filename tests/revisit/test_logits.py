@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from kronos_health.domain.probes import AccuracyState, HeadAccuracy, LogitAccuracy
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
+from kronos_health.domain.probes import AccuracyState
 from kronos_health.revisit.logits import LogitPair, judge_logits
 
 PASS, FAIL = AccuracyState.PASS, AccuracyState.FAIL

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, Engine, func, select
 
+from kronos_health.domain.accuracy import HeadAccuracy, LogitAccuracy
 from kronos_health.domain.campaigns import Measured
 from kronos_health.domain.probes import (
     AccuracyState,
@@ -19,11 +20,9 @@ from kronos_health.domain.probes import (
     Environment,
     Failure,
     Frame,
-    HeadAccuracy,
     Iteration,
     Keeper,
     Leak,
-    LogitAccuracy,
     Memory,
     Outcome,
     Prediction,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kronos_health.domain.probes import AccuracyState, LogitAccuracy
+from kronos_health.domain.accuracy import LogitAccuracy
+from kronos_health.domain.probes import AccuracyState
 from kronos_health.probe.events import parse
 from kronos_health.revisit.logits import LogitPair, judge_logits
 from tests.probe.worker.runs import SMALL, Run, run, run_all, spec, variant
