@@ -60,6 +60,7 @@ _forward = st.integers(0, 900)
 _anyhow = st.one_of(_forward, st.integers(-900, 900), st.sampled_from([-31_536_000, 31_536_000]))
 _forward_stories = st.lists(st.tuples(_forward, _acts), max_size=40)
 _any_stories = st.lists(st.tuples(_anyhow, _acts), max_size=40)
+TOLD: list[tuple[int, Observation | str]] = [(301, look(BAD))] * 3  # enough for every policy to speak
 _ANY = settings(max_examples=200, deadline=None)
 
 
@@ -94,6 +95,8 @@ class Life:
             self.silence = Silence("s", (), self.now, self.now + timedelta(seconds=1_200), "maria", "")
         elif act == "unsilence":
             self.silence = None
+            if self.alert is not None and self.alert.silenced_by:  # as ending a silence does
+                self.alert = replace(self.alert, due_at=self.now)
         elif act in ("inhibit", "allow"):
             self.other = "another" if act == "inhibit" else None
         elif self.alert is not None and self.alert.state in OPEN:
@@ -102,7 +105,11 @@ class Life:
             )
 
     def deliver(self) -> None:
+        """What is due is asked, and nothing else."""
         if self.alert is None or self.last is None:
+            return
+        set_back = self.alert.state in OPEN and (self.alert.last_message_at or self.now) > self.now
+        if not set_back and (self.alert.due_at is None or self.alert.due_at > self.now):
             return
         last = replace(self.last, state=self.alert.seen or BAD)
         self._take(decide_due(self.alert, last, self.policy, self.now, self.overlays()))
@@ -183,10 +190,10 @@ def it_says_in_the_end_whatever_is_bad_and_nobody_silences(
 def it_says_without_a_look_what_a_silence_had_kept_back(
     policy: AlertPolicy, story: list[tuple[int, Observation | str]]
 ) -> None:
-    life = _lived(policy, [(0, "silence"), *story])
-    life.goes_on(1_200, "allow")  # the silence has run out
-    life.silence = None
-    life.deliver()
+    life = _lived(policy, [*TOLD, (0, "silence"), *story])
+    life.goes_on(0, "allow")
+    for _quarter in range(3):  # every silence has run out, and whether another alert is open is looked at again
+        life.goes_on(900, "deliver")
     alert = life.alert
     if alert is not None and alert.state in OPEN and alert.seen is BAD:
         assert alert.sequence > 0
@@ -199,7 +206,7 @@ def it_neither_reminds_nor_escalates_what_somebody_looks_after(
     policy: AlertPolicy, story: list[tuple[int, Observation | str]]
 ) -> None:
     life = Life(policy)
-    for seconds, act in story:
+    for seconds, act in [*TOLD, (0, "acknowledge"), (601, "deliver"), *story]:
         owned = life.alert is not None and life.alert.acknowledged_at is not None
         before = len(life.said)
         life.goes_on(seconds, act)
