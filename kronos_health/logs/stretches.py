@@ -19,6 +19,7 @@ from kronos_health.logs.records import Caps, plain_line, split
 
 _STEP = 1024
 _CHUNKS = (64 * 1024, 16 * 1024)
+_PIECE = 256 * 1024  # what is gone through at once: few calls, and still in the processor's cache
 _TRIES = 64  # lines looked at for a header
 HEADS = 200  # of the records before one that carries no time
 
@@ -53,28 +54,29 @@ def survey(data: memoryview, caps: Caps) -> Survey | None:
 
 
 def _surveyed(data: memoryview, end: int, chunk: int, caps: Caps) -> Survey | None:
-    array = np.frombuffer(data, np.uint8)
-    chunk, same = min(chunk, caps.bytes // 2), np.empty(chunk, np.bool_)
+    array, chunk = np.frombuffer(data, np.uint8), min(chunk, caps.bytes // 2)
     if chunk < LINE_HEAD:
         return None
-    breaks, last, plain = [0], 0, True
-    marked = [0]
-    for start in range(0, end, chunk):
-        piece = array[start : min(start + chunk, end)]
-        ends = np.equal(piece, 10, out=same[: len(piece)])
-        here = int(np.count_nonzero(ends))
-        # Between the headers of two chunks that follow each other lies less than both of them.
-        if last + here >= caps.lines or not (start + chunk >= end or _has_header(data, start, start + chunk)):
-            return None
-        breaks.append(breaks[-1] + here)
-        last, plain = here, plain and int(piece.max()) < 128
-        # The first line of a chunk is looked at with its line break, which ends the chunk before it.
-        ends[:-1] &= piece[1:] - np.uint8(69) < 2  # E, F
-        marked += [start + place + 1 for place in np.flatnonzero(ends[:-1]).tolist()]
-        if start + len(piece) < end and ends[-1]:
-            marked.append(start + len(piece))
-    starts = np.array(marked, np.int64)
-    return Survey(data, end, chunk, tuple(breaks), plain, starts[glog_errors(array, starts)])
+    step = max(_PIECE // chunk, 1) * chunk
+    breaks, last, plain, marked, same = [0], 0, True, [0], np.empty(step, np.bool_)
+    for start in range(0, end, step):
+        stop = min(start + step, end)
+        piece = array[start:stop]
+        ends = np.equal(piece, 10, out=same[: stop - start])
+        plain = plain and int(piece.max()) < 128
+        for inner in range(start, stop, chunk):
+            here = int(np.count_nonzero(ends[inner - start : inner - start + chunk]))
+            # Between the headers of two chunks that follow each other lies less than both of them.
+            if last + here >= caps.lines or not (inner + chunk >= end or _has_header(data, inner, inner + chunk)):
+                return None
+            breaks.append(breaks[-1] + here)
+            last = here
+        if ends[-1] and stop < end:
+            marked.append(stop)
+        ends[:-1] &= piece[1:] - np.uint8(69) < 2  # E, F: what glog writes before errors
+        marked += (np.flatnonzero(ends[:-1]) + start + 1).tolist()
+    lines = np.unique(np.array(marked, np.int64))
+    return Survey(data, end, chunk, tuple(breaks), plain, lines[glog_errors(array, lines)])
 
 
 def _has_header(data: memoryview, start: int, end: int) -> bool:

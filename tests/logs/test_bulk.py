@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -164,3 +165,18 @@ def it_counts_predictions_since_the_last_reuse_whichever_way_they_were_read(path
     done = line("Kronos prediction completed in 3 ms")
     path.write_text(done * 5 + reuse("one") + done * 3 + line("the end"))
     assert scanned(path, built_in(), "UTC").completed_since_reuse == 3
+
+
+def it_says_the_same_over_the_borders_of_blocks(path: Path) -> None:
+    chance = random.Random(20251030)
+    done = [line(f"Kronos prediction completed in {number}.5 ms").encode() for number in (9, 4012)]
+    others = [
+        b"E1030 09:08:09.060000 x failed\n", reuse("one").encode(), b"F1 goes on\n", b"2025-10-30 09:08:09 \xff\n",
+        line("Toto forecast failed", "ERROR").encode(), "2025-10-30 09:08:09 Vorhersage für Kronos\n".encode(),
+    ]  # fmt: skip
+    quiet = [line(f"Fetched {number} bars").encode() * 4 for number in (1, 12)]
+    kinds = [*[*done, *quiet] * 80, *others]
+    path.write_bytes(b"".join(chance.choices(kinds, k=26_000)) + b"2025-10-30 09:08:09 torn")
+    whole = cut_whole(path, built_in(), "UTC")
+    assert whole.counts.bytes > 2 * 4 * 1024**2
+    assert said(scanned(path, built_in(), "UTC")) == said(whole)
