@@ -73,7 +73,7 @@ class Collector:
         text, within = decoded(record, self.encoding)
         matches = self.matcher.signatures(record.raw, text, within)
         samples = list(self.matcher.samples(record.raw, text, within))
-        unknown = not matches and self.matcher.errors and is_error(text.shown)
+        unknown = not matches and self.matcher.errors and is_error(text.opened)
         if not matches and not samples and not unknown:
             return 0
         seen_at = clock.time_of(text.shown, lambda: [head.decode(self.encoding, "replace") for head in record.before()])

@@ -23,7 +23,7 @@ _RANK = r"(?:\[rank\d+\]:? ?)*"
 _JSON = re.compile(r"\"(?:level|levelname|level_name|severity|lvl|log\.level)\"\s{0,3}:\s{0,3}\"(?P<json>\w{1,12})\"")
 # The first level that a line names is its own; a later one is part of what it says.
 _LEVEL = re.compile(
-    rf"\A{_RANK}\[?(?P<glog>[VDIWEF])\d{{4}} \d\d:\d\d:\d\d"
+    rf"\A{_RANK}\[?(?P<glog>[VDIWEF])\d{{3,4}} \d\d:\d\d:\d\d"
     r"|\b(?:level|lvl|severity)=[\"']?(?P<pair>\w{1,12})"
     rf"|\[(?P<tag>(?i:{_WORDS}))\s*\]"
     rf"|(?<![\w./]){_WORDS}(?![\w/])"
@@ -61,7 +61,10 @@ def after_level(line: str) -> str:
 
 
 def glog_errors(array: Bytes, starts: Positions) -> Positions:
-    """The records among those that begin at ``starts`` that may be glog's ``E1030 …`` or ``F1030 …``."""
+    """The records among those that begin at ``starts`` that may be glog's ``E1030 …`` or ``F1030 …``.
+
+    By their first bytes and not by needles: these would be many and short, and halve the speed of the first stage.
+    """
     inside = starts[starts + 1 < len(array)]
     first, second = array[inside], array[inside + 1]
     return np.flatnonzero(((first == 69) | (first == 70)) & np.isin(second, _DIGITS))

@@ -66,7 +66,7 @@ def plan_of(line: bytes, matcher: Matcher) -> Plan | None:
     places = _places(text.raw)
     stamp = _stamp(text.shown, places)
     matches = matcher.signatures(line, text)
-    if not matches and matcher.errors and is_error(text.shown):
+    if not matches and matcher.errors and is_error(text.opened):
         return None
     if stamp is None or any(match.signature.severity is not Severity.INFO for match in matches):
         return None

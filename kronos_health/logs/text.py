@@ -35,11 +35,15 @@ class RecordText:
         return text.replace("\r\n", "\n").replace("\0", "").rstrip()
 
     @cached_property
-    def unprefixed(self) -> str:
-        """Without what stands around each line, and the prefix that torch writes before every line of a message."""
+    def opened(self) -> str:
+        """Without what containers and launchers put around each line: what the program wrote."""
         text = self.shown
-        if _ENVELOPED.search(text):
-            text = _ENVELOPE.sub("", text)
+        return _ENVELOPE.sub("", text) if _ENVELOPED.search(text) else text
+
+    @cached_property
+    def unprefixed(self) -> str:
+        """What the program wrote, without the prefix that torch writes before every line of a message."""
+        text = self.opened
         return _TORCH_PREFIX.sub("", text) if "]" in text else text
 
     @cached_property

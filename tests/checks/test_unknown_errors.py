@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,30 @@ def it_says_what_there_is_to_propose_for(make_context: MakeContext, tmp_path: Pa
         proposals(context, None, 20)
     with pytest.raises(CheckError, match="begins with abc"):
         proposals(context, "abc", 20)
+
+
+def it_is_a_command_with_ready_output(tmp_path: Path) -> None:
+    """From a log to a catalogue file and back, as a person does it."""
+    log = Log(tmp_path / "trade.log")
+    write(log, "order 1 refused")
+    settings = '[sources.trade]\npath = "trade.log"\n[logs]\nidle_seconds = 0\n'
+    (tmp_path / "kronos_health.toml").write_text(settings)
+
+    def run(*words: str) -> str:
+        code = "from kronos_health.cli import main; main()"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("KRONOS_HEALTH")}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+            check=False, env={**clean, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "200"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("db", "upgrade")
+    run("scan")
+    assert 'name = "order_refused"' in run("signatures", "propose")
+    assert "1 added" in run("signatures", "propose", "--output", "signatures.toml")
+    with (tmp_path / "kronos_health.toml").open("a") as file:
+        file.write('catalogue = "signatures.toml"\n')
+    assert "order_refused" in run("signatures", "list")
+    assert "order_refused" in run("signatures", "test", "trade.log")

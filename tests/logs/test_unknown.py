@@ -42,6 +42,10 @@ ERRORS = [
     TRACEBACK + "ConnectionError: refused",
     "[rank0]: " + TRACEBACK.replace("\n", "\n[rank0]: ") + "ConnectionError: refused",
 ]
+WRAPPED = [
+    "trading-1  | " + STAMP + "\x1b[31mERROR\x1b[0m | no quote for ETHUSD",
+    "2025-10-30T09:08:09.123456789Z stderr F " + STAMP + "ERROR | no quote",
+]
 NO_ERRORS = [
     STAMP + "INFO | retry after ERROR 500",
     STAMP + "\x1b[33mWARNING\x1b[0m | ERROR budget used",
@@ -57,14 +61,14 @@ NO_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("record", ERRORS)
+@pytest.mark.parametrize("record", ERRORS + WRAPPED)
 def it_knows_errors_by_their_level(record: str) -> None:
-    assert is_error(RecordText(record).shown)
+    assert is_error(RecordText(record).opened)
 
 
 @pytest.mark.parametrize("record", NO_ERRORS)
 def it_leaves_other_levels_alone(record: str) -> None:
-    assert not is_error(RecordText(record).shown)
+    assert not is_error(RecordText(record).opened)
 
 
 def scanned(tmp_path: Path, text: str, **logs: int) -> ScanResult:
@@ -74,7 +78,7 @@ def scanned(tmp_path: Path, text: str, **logs: int) -> ScanResult:
     return scan_source("trade", Source(path=str(path)), settings, built_in(), (), NOW)
 
 
-@pytest.mark.parametrize("record", ERRORS)
+@pytest.mark.parametrize("record", ERRORS + WRAPPED)
 def it_finds_them_in_a_log(tmp_path: Path, record: str) -> None:
     quiet = STAMP + "INFO | waiting\n"
     result = scanned(tmp_path, quiet * 3 + record + "\n" + quiet)
