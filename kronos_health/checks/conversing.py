@@ -19,7 +19,7 @@ from kronos_health.domain.conversation import RequestVerdict, SlackRequest, Wish
 from kronos_health.domain.matching import Matcher, Subject
 from kronos_health.domain.silences import Via
 from kronos_health.store import conversation as store
-from kronos_health.store import outbox
+from kronos_health.store import outbox, together
 from kronos_health.store.database import reading, writing
 from kronos_health.store.outbox import OutboxRow
 
@@ -101,37 +101,44 @@ def _refusal(context: Context, request: SlackRequest) -> Answer | None:
 
 
 def _acknowledge(context: Context, request: SlackRequest) -> Answer:
-    about = _about(context, request)
+    return _of_all(context, request, lambda about: _acknowledge_one(context, request, about))
+
+
+def _acknowledge_one(context: Context, request: SlackRequest, about: OutboxRow) -> str:
     done = acting.acknowledge(
         context, about.fingerprint, request.who, Via.SLACK, episode=about.episode, at=request.received_at
     )
-    if done.changed:
-        return Answer(RequestVerdict.DONE, "You look after it now: no reminders until it is over or gets worse.")
-    return Answer(RequestVerdict.DONE, done.sentence)
+    return "You look after it now: no reminders until it is over or gets worse." if done.changed else done.sentence
 
 
 def _silence(context: Context, request: SlackRequest) -> Answer:
-    about = _about(context, request)
+    return _of_all(context, request, lambda about: _silence_one(context, request, about))
+
+
+def _silence_one(context: Context, request: SlackRequest, about: OutboxRow) -> str:
     until = request.received_at + timedelta(seconds=request.seconds)
-    done = acting.silence(
-        context,
-        [Matcher("alert", "=", about.fingerprint)],
-        until,
-        request.who,
-        "by a button in Slack",
-        Via.SLACK,
-        at=request.received_at,
-    )
-    if done.changed:
-        return Answer(
-            RequestVerdict.DONE,
-            f"Silent until {moment(until)}. It is still recorded, and said then if it is still bad.",
-        )
-    return Answer(RequestVerdict.DONE, done.sentence)
+    matcher = Matcher("alert", "=", about.fingerprint)
+    comment = "by a button in Slack"
+    done = acting.silence(context, [matcher], until, request.who, comment, Via.SLACK, at=request.received_at)
+    if not done.changed:
+        return done.sentence
+    return f"Silent until {moment(until)}. It is still recorded, and said then if it is still bad."
+
+
+def _of_all(context: Context, request: SlackRequest, act: Callable[[OutboxRow], str]) -> Answer:
+    """Act on every alert that the message tells; some may be over by now."""
+    told, refused = [], []
+    for about in _alerts_told(context, request):
+        try:
+            told.append(act(about))
+        except CheckError as error:
+            refused.append(str(error))
+    lines = list(dict.fromkeys([*told, *refused]))
+    return Answer(RequestVerdict.DONE if told else RequestVerdict.REFUSED, "\n".join(lines))
 
 
 def _probe(context: Context, request: SlackRequest) -> Answer:
-    about = _about(context, request)
+    about = _alerts_told(context, request)[0]
     kind, _, key = about.fingerprint.partition(":")
     named = Subject(kind, key, "").values("target")
     target = next((name for name in named if name in context.settings.targets), None)
@@ -148,12 +155,13 @@ def _probe(context: Context, request: SlackRequest) -> Answer:
     return Answer(RequestVerdict.DONE, f"{asked.who} asked for that at {moment(asked.asked_at)} already; it {state}.")
 
 
-def _about(context: Context, request: SlackRequest) -> OutboxRow:
+def _alerts_told(context: Context, request: SlackRequest) -> tuple[OutboxRow, ...]:
+    """The alerts that the message tells: its own, or all of those that it tells together."""
     with reading(context.engine) as connection:
         row = outbox.by_id(connection, request.outbox_id or "")
-    if row is None:
-        raise CheckError("That message is too old: I do not know it any more. Nothing was done.")
-    return row
+        if row is None:
+            raise CheckError("That message is too old: I do not know it any more. Nothing was done.")
+        return together.told_by(connection, row.id) or (row,)
 
 
 def _status(context: Context, _request: SlackRequest) -> Answer:

@@ -191,6 +191,9 @@ def merge_into(connection: Connection, resolved: OutboxRow, message: str) -> int
 
 def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
     """The first message of the episode that arrived, which later ones answer."""
+    carrier = _carrier_of(connection, row)
+    if carrier is not None:
+        return carrier
     found = connection.execute(
         select(outbox)
         .where(
@@ -204,7 +207,7 @@ def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
         .order_by(outbox.c.sequence)
         .limit(1)
     ).first()
-    return row_of(found) if found else _carrier_of(connection, row)
+    return row_of(found) if found else None
 
 
 def _carrier_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
@@ -239,8 +242,9 @@ class FirstMessage:
 def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[FirstMessage, ...]:
     """The first message that arrived of each open alert's episode, in the ``channels`` that can show it anew.
 
-    Without their texts: many may be open, and few have changed.
+    Without their texts: many may be open, and few have changed. What was told together with others has none of its own.
     """
+    together = outbox.alias("together")
     rows = connection.execute(
         select(*(outbox.c[field.name] for field in fields(FirstMessage)))
         .join(alert, and_(alert.c.fingerprint == outbox.c.fingerprint, alert.c.episode == outbox.c.episode))
@@ -249,6 +253,12 @@ def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[Fir
             outbox.c.channel.in_(list(channels)),
             outbox.c.state == DeliveryState.SENT.value,
             outbox.c.external_id.is_not(None),
+            ~exists().where(
+                together.c.channel == outbox.c.channel,
+                together.c.fingerprint == outbox.c.fingerprint,
+                together.c.episode == outbox.c.episode,
+                together.c.told_in.is_not(None),
+            ),
         )
         .order_by(outbox.c.sequence.desc())
     )

@@ -57,6 +57,14 @@ def release(connection: Connection, row_id: str, now: datetime) -> None:
     connection.execute(update(outbox).where(*held_row).values(state=DeliveryState.PENDING.value, next_at=now))
 
 
+def told_by(connection: Connection, carrier_id: str) -> tuple[OutboxRow, ...]:
+    """The messages that ``carrier_id`` says together; none where it speaks for itself."""
+    rows = connection.execute(
+        select(outbox).where(outbox.c.told_in == carrier_id).order_by(outbox.c.created_at, outbox.c.fingerprint)
+    )
+    return tuple(row_of(row) for row in rows)
+
+
 def tell_in(connection: Connection, row_ids: Sequence[str], carrier_id: str) -> int:
     """Leave it to the message ``carrier_id`` to say these; how many there were."""
     changed = connection.execute(

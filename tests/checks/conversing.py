@@ -30,10 +30,10 @@ class Chat:
     server: SlackServer
     told: list[str] = field(default_factory=list)
 
-    def alert(self, observation: Observation) -> str:
-        """Raise it and post it; returns the id of its message."""
+    def alert(self, *observations: Observation) -> str:
+        """Raise them and post them; returns the id of the newest message."""
         with writing(self.context.engine) as connection:
-            record(connection, [observation], self.context.settings, self.context.now())
+            record(connection, observations, self.context.settings, self.context.now())
         deliver(self.context)
         with reading(self.context.engine) as connection:
             return next(row.id for row in outbox.recent(connection) if row.external_id)

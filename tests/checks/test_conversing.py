@@ -100,6 +100,26 @@ class DescribeSilence:
         assert len(rows("SELECT id FROM alert_silence")) == len(rows("SELECT id FROM alert_action")) == 1
 
 
+class DescribeAMessageThatTellsSeveral:
+    def it_acts_on_all_of_them(self, chat: Chat, rows: Rows, server: SlackServer) -> None:
+        message = chat.alert(HIT, replace(HIT, key=f"{HIT.key}/other"))
+        assert len(server.messages) == 1
+        chat.press("kh_acknowledge", message)
+        chat.press("kh_silence_1h", message)
+        assert [row["acknowledged_by"] for row in rows("SELECT acknowledged_by FROM alert")] == [WHO, WHO]
+        assert len(rows("SELECT id FROM alert_silence")) == 2
+        assert chat.verdicts() == ["done", "done"]
+        assert chat.told[0] == "You look after it now: no reminders until it is over or gets worse."
+
+    def it_acts_on_those_that_are_not_over(self, chat: Chat, rows: Rows) -> None:
+        message = chat.alert(HIT, replace(HIT, key=f"{HIT.key}/other"))
+        chat.alert(OK_AGAIN)
+        chat.press("kh_acknowledge", message)
+        assert len(rows("SELECT id FROM alert_action")) == 1
+        assert chat.told[0].startswith("You look after it now")
+        assert "is not open" in chat.told[0]
+
+
 class DescribeAskingForAProbe:
     def it_is_a_request_that_one_process_takes(self, chat: Chat) -> None:
         chat.press("kh_probe", chat.alert(HIT))
