@@ -15,9 +15,10 @@ from kronos_health.domain.alerts import Alert, AlertState, Standing, TransitionK
 from kronos_health.domain.matching import Subject
 from kronos_health.domain.silences import Silence, longest
 from kronos_health.store import alerts as store
-from kronos_health.store import outbox
+from kronos_health.store import first_messages, outbox
 from kronos_health.store import silences as silence_store
 from kronos_health.store.alerts import StoredAlert
+from kronos_health.store.first_messages import FirstMessage
 
 _AT_ONCE = 200  # first messages looked after in one run; the rest follow in the next
 
@@ -61,7 +62,7 @@ def queue_refreshes(connection: Connection, channels: Collection[str], now: date
         return 0
     silences = silence_store.active(connection, now)
     count = 0
-    for first in outbox.first_messages(connection, channels):
+    for first in first_messages.first_messages(connection, channels):
         stored = held.get(first.fingerprint)
         if stored is None or stored.alert.episode != first.episode or count >= _AT_ONCE:
             continue
@@ -69,9 +70,7 @@ def queue_refreshes(connection: Connection, channels: Collection[str], now: date
     return count
 
 
-def _refresh(
-    connection: Connection, known: outbox.FirstMessage, alert: Alert, standing: Standing, now: datetime
-) -> bool:
+def _refresh(connection: Connection, known: FirstMessage, alert: Alert, standing: Standing, now: datetime) -> bool:
     wanted = _digest(standing)
     first = outbox.by_id(connection, known.id) if known.shown != wanted else None
     if first is None:
@@ -81,10 +80,10 @@ def _refresh(
     except ValueError:  # of a newer program: left as it is
         return False
     if first.shown is None and _digest(Standing(AlertState.FIRING, max(message.occurrences, 1))) == wanted:
-        outbox.note_shown(connection, first.id, wanted)
+        first_messages.note_shown(connection, first.id, wanted)
         return False
     told = replace(message, transition=TransitionKind.REFRESHED, standing=standing)
-    outbox.refresh(connection, first, alert.sequence, to_json(told), wanted, now)
+    first_messages.refresh(connection, first, alert.sequence, to_json(told), wanted, now)
     return True
 
 

@@ -7,18 +7,16 @@ for every earlier one.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.sql import ColumnElement
 
-from kronos_health.domain.alerts import AlertState, DeliveryState, TransitionKind
+from kronos_health.domain.alerts import DeliveryState, TransitionKind
 from kronos_health.store.alerts import insert_if_absent
-from kronos_health.store.tables.alerts import alert, outbox
-from kronos_health.store.types import new_id
+from kronos_health.store.tables.alerts import outbox
 
 _NAMESPACE = uuid.UUID("6f0c62a9-1c0e-5b7e-9d4c-2b7d0f6a8e11")  # drawn once, for the identities of messages
 _OPEN = (DeliveryState.PENDING.value, DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value)
@@ -166,7 +164,7 @@ def resolution_of(connection: Connection, fired: OutboxRow) -> OutboxRow | None:
     """The waiting message that ends the episode ``fired`` begins, if there is one."""
     row = connection.execute(
         select(outbox).where(
-            *_episode(fired),
+            *episode_of(fired),
             outbox.c.kind == TransitionKind.RESOLVED.value,
             outbox.c.state == DeliveryState.PENDING.value,
         )
@@ -179,7 +177,7 @@ def merge_into(connection: Connection, resolved: OutboxRow, message: str) -> int
     spared = connection.execute(
         update(outbox)
         .where(
-            *_episode(resolved),
+            *episode_of(resolved),
             outbox.c.sequence < resolved.sequence,
             outbox.c.state == DeliveryState.PENDING.value,
         )
@@ -197,7 +195,7 @@ def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
     found = connection.execute(
         select(outbox)
         .where(
-            *_episode(row),
+            *episode_of(row),
             outbox.c.id != row.id,
             outbox.c.kind != TransitionKind.REFRESHED.value,
             outbox.c.sequence <= row.sequence,
@@ -213,7 +211,7 @@ def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
 def _carrier_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
     """The message that told the beginning of the episode together with others, once it has arrived."""
     told = select(outbox.c.told_in).where(
-        *_episode(row), outbox.c.sequence < row.sequence, outbox.c.told_in.is_not(None)
+        *episode_of(row), outbox.c.sequence < row.sequence, outbox.c.told_in.is_not(None)
     )
     found = connection.execute(
         select(outbox).where(
@@ -225,74 +223,9 @@ def _carrier_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
 
 def orphan(connection: Connection, row: OutboxRow) -> None:
     """Forget where the episode's earlier messages stand: they are gone, and ``row`` begins the conversation anew."""
-    connection.execute(update(outbox).where(*_episode(row), outbox.c.sequence < row.sequence).values(external_id=None))
-
-
-@dataclass(frozen=True, slots=True)
-class FirstMessage:
-    """Where the first message of an open alert's episode is, and what it shows (``None``: as it was posted)."""
-
-    id: str
-    channel: str
-    fingerprint: str
-    episode: int
-    shown: str | None
-
-
-def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[FirstMessage, ...]:
-    """The first message that arrived of each open alert's episode, in the ``channels`` that can show it anew.
-
-    Without their texts: many may be open, and few have changed. What was told together with others has none of its own.
-    """
-    together = outbox.alias("together")
-    rows = connection.execute(
-        select(*(outbox.c[field.name] for field in fields(FirstMessage)))
-        .join(alert, and_(alert.c.fingerprint == outbox.c.fingerprint, alert.c.episode == outbox.c.episode))
-        .where(
-            alert.c.state.in_([AlertState.FIRING.value, AlertState.RECOVERING.value]),
-            outbox.c.channel.in_(list(channels)),
-            outbox.c.state == DeliveryState.SENT.value,
-            outbox.c.external_id.is_not(None),
-            ~exists().where(
-                together.c.channel == outbox.c.channel,
-                together.c.fingerprint == outbox.c.fingerprint,
-                together.c.episode == outbox.c.episode,
-                together.c.told_in.is_not(None),
-            ),
-        )
-        .order_by(outbox.c.sequence.desc())
+    connection.execute(
+        update(outbox).where(*episode_of(row), outbox.c.sequence < row.sequence).values(external_id=None)
     )
-    # The lowest sequence is written last.
-    first = {(row.channel, row.fingerprint): FirstMessage(**row._mapping) for row in rows}
-    return tuple(first.values())
-
-
-def refresh(connection: Connection, first: OutboxRow, sequence: int, message: str, shown: str, now: datetime) -> None:
-    """Have ``first`` show ``message``: after everything that was queued before, and before whatever follows.
-
-    ``sequence`` is that of the alert's newest message. A refresh that is still waiting is replaced.
-    """
-    connection.execute(update(outbox).where(outbox.c.id == first.id).values(shown=shown))
-    replaced = connection.execute(
-        update(outbox)
-        .where(
-            *_episode(first),
-            outbox.c.kind == TransitionKind.REFRESHED.value,
-            outbox.c.sequence == sequence,
-            outbox.c.state == DeliveryState.PENDING.value,
-        )
-        .values(message=message)
-    )
-    if not replaced.rowcount:
-        kind = TransitionKind.REFRESHED
-        enqueue(
-            connection, first.channel, first.fingerprint, first.episode, kind, sequence, message, now, row_id=new_id()
-        )
-
-
-def note_shown(connection: Connection, row_id: str, shown: str) -> None:
-    """Remember what the message ``row_id`` shows."""
-    connection.execute(update(outbox).where(outbox.c.id == row_id).values(shown=shown))
 
 
 def by_id(connection: Connection, row_id: str) -> OutboxRow | None:
@@ -301,7 +234,8 @@ def by_id(connection: Connection, row_id: str) -> OutboxRow | None:
     return row_of(row) if row else None
 
 
-def _episode(row: OutboxRow) -> tuple[ColumnElement[bool], ...]:
+def episode_of(row: OutboxRow) -> tuple[ColumnElement[bool], ...]:
+    """What holds for the messages of the same episode in the same channel."""
     return (
         outbox.c.channel == row.channel,
         outbox.c.fingerprint == row.fingerprint,
