@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from kronos_health.alerts.heartbeat import Pings, ping
+import kronos_health
+from kronos_health.alerts.heartbeat import OF_THE_WHOLE, Pings, ping
 from kronos_health.checks.context import Context, utc_now
 from kronos_health.checks.pulse import pulse
 from kronos_health.settings import Settings
@@ -144,6 +147,13 @@ class DescribeTheRun:
             beat = last_heartbeat(connection, "scan")
         assert beat is not None
         assert (beat.verdict, beat.message) == ("attention", "seen")
+
+    def it_may_have_a_slug_in_every_check_that_leaves_a_pulse(self) -> None:
+        package = Path(kronos_health.__file__).parent
+        code = "".join(path.read_text(encoding="utf-8") for path in (package / "checks").rglob("*.py"))
+        checks = set(re.findall(r'with pulse\(context, "(\w+)"', code)) | OF_THE_WHOLE
+        assert len(checks) > 8
+        assert set(Heartbeat.model_validate({"slugs": dict.fromkeys(checks, "s")}).slugs) == checks
 
     def it_is_refused_a_slug_for_a_check_that_does_not_exist(self) -> None:
         with pytest.raises(ValueError, match="no check named scna"):

@@ -109,7 +109,7 @@ class Apprise(Section):
 
 
 _CHECKS = frozenset({
-    "check", "deliver", "digest", "doctor", "housekeeping", "probe", "revisit", "scan", "watch",
+    "check", "deliver", "digest", "doctor", "housekeeping", "probe", "revisit", "scan", "switch", "watch",
 })  # fmt: skip
 
 
