@@ -20,6 +20,8 @@ def where_it_goes(settings: Settings, kind: str, key: str, severity: str, now: d
     found = routed(Subject(kind, key, severity), fired, settings)
     yield f"{kind}:{key} ({severity}) → {' and '.join(found.channels) or 'nowhere, only recorded'}"
     yield from (f"  {reason}" for reason in found.reasons)
+    if not found.channels:
+        return
     until = held_until(severity, fired, settings, now)
     if until is not None:
         yield f"  quiet hours: it would be held until {moment(until)}"
