@@ -39,6 +39,7 @@ def required(query: sqlfiles.Query, history: History) -> dict[str, str]:
         "decision_id": history.decisions[-1],
         "probe_id": history.eager_probes[-1],
         "campaign_id": history.campaigns[-1],
+        "fingerprint": history.alert,
     }
     return {item.name: known[item.name] for item in query.parameters if item.default is sqlfiles.REQUIRED}
 

@@ -26,7 +26,7 @@ from kronos_health.store.tables.upstream import (
     upstream_release,
 )
 from kronos_health.store.types import new_id
-from tests.support.history_alerts import insert_alerts, insert_heartbeats
+from tests.support.history_alerts import REUSE, insert_actions, insert_alerts, insert_heartbeats
 from tests.support.history_decisions import insert_baseline_decision, insert_decision
 from tests.support.history_logs import insert_logs
 from tests.support.history_probes import (
@@ -60,6 +60,7 @@ class History:
     decisions: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     deployed_at: datetime = BASELINE_DAY
+    alert: str = REUSE
 
 
 def row(connection: Connection, table: Table, **values: object) -> str:
@@ -89,6 +90,7 @@ def seven_days_of_history(connection: Connection, now: datetime) -> History:
     figures.record_verdicts(connection, judged, now)
     history.findings = insert_logs(connection, now, history.deployed_at)
     insert_alerts(connection, now, history.findings)
+    insert_actions(connection, now)
     insert_heartbeats(connection, now)
     _upstream(connection, now)
     _production(connection, now, history.deployed_at)
@@ -103,9 +105,9 @@ def _one_day(connection: Connection, history: History, morning: datetime) -> Non
     compiled = insert_probe(connection, campaign, history.cuda_environment, "compiled", morning, broken=True)
     cpu_eager = insert_probe(connection, campaign, history.cpu_environment, "eager", morning, on_cpu=True)
     cpu_mended = insert_probe(connection, campaign, history.cpu_environment, MENDED, morning, on_cpu=True)
-    rehearsal = insert_probe(
-        connection, campaign, history.cpu_environment, "compiled", morning, broken=True, on_cpu=True, rehearsed=True
-    )
+    # After the first day somebody brought Python up to date: rehearsals are counted anew.
+    cpu = history.cpu_environment if day else insert_environment(connection, "cpu", python="3.11.6")
+    rehearsal = insert_probe(connection, campaign, cpu, "compiled", morning, broken=True, on_cpu=True, rehearsed=True)
     insert_comparison(connection, campaign, cpu_eager, cpu_mended, morning)
     insert_plan(connection, campaign, [eager, compiled, cpu_eager, cpu_mended, rehearsal], morning)
     history.eager_probes.append(eager)

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert
 
+from kronos_health.domain.matching import parse_matcher
+from kronos_health.domain.silences import ActionKind, Silence, Via
+from kronos_health.store import silences
 from kronos_health.store.tables.alerts import alert, alert_transition, channel, heartbeat, outbox
 from kronos_health.store.types import new_id
 
@@ -36,6 +39,16 @@ def insert_alerts(connection: Connection, now: datetime, findings: list[str]) ->
     _message(connection, "console", DRIFT, 1, "sent", now - timedelta(days=6), now - timedelta(days=6))
     _message(connection, "slack", REUSE, 1, "pending", fired)
     _message(connection, "slack", REUSE, 2, "dead", fired + timedelta(hours=1))
+
+
+def insert_actions(connection: Connection, now: datetime) -> None:
+    """Ann took the graph reuse on, and keeps the skipped graphs of one log quiet for a day."""
+    acted = now - timedelta(hours=3)
+    silences.note(connection, ActionKind.ACKNOWLEDGE, "ann", Via.SLACK, acted, fingerprint=REUSE, detail="episode 1")
+    wanted = (parse_matcher("kind=log_errors"), parse_matcher("source=trade_stock_e2e"))
+    made = Silence(new_id(), wanted, acted, acted + timedelta(days=1), "ann", "known since the update")
+    silences.add(connection, made)
+    silences.note(connection, ActionKind.SILENCE, "ann", Via.CLI, acted, silence_id=made.id, detail=made.comment)
 
 
 def insert_heartbeats(connection: Connection, now: datetime) -> None:

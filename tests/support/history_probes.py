@@ -31,16 +31,16 @@ BASELINE_MAE = (34254.85, 34141.65, 39055.57, 37419.44, 35927.19)
 BASELINE_MS = (6410.9, 2442.2, 2265.3, 2294.6, 1992.4)
 
 
-def insert_environment(connection: Connection, device: str) -> str:
+def insert_environment(connection: Connection, device: str, python: str = "3.11.7") -> str:
     """An environment on ``cuda`` or ``cpu``."""
     on_cuda = device == "cuda"
     identifier = new_id()
     connection.execute(
         insert(environment).values(
             id=identifier,
-            fingerprint=f"{device}-fingerprint",
+            fingerprint=f"{device}-fingerprint" if python == "3.11.7" else f"{device}-fingerprint-{python}",
             device=device,
-            python="3.11.7",
+            python=python,
             torch="2.13.0+cu130" if on_cuda else "2.13.0+cpu",
             cuda="13.0" if on_cuda else None,
             triton="3.5.0" if on_cuda else None,
