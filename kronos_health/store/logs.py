@@ -182,6 +182,7 @@ def _save_generation(connection: Connection, source_id: str, generation: Generat
     if previous is None:
         connection.execute(insert(log_generation).values(**values, source_id=source_id, version=generation.version))
         return
+    del values["id"]  # set to what it is, SQLite would look for rows that refer to it, through every table that may
     changed = connection.execute(
         update(log_generation)
         .where(log_generation.c.id == generation.id, log_generation.c.version == previous)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass
 from datetime import datetime
 
-from sqlalchemy import Column, Connection, Table, delete, select
+from sqlalchemy import Column, Connection, Table, delete, exists, select
 
 from kronos_health.store.log_errors import UNKNOWN
 from kronos_health.store.tables.alerts import heartbeat
@@ -42,7 +42,6 @@ def forget(connection: Connection, before: Before) -> Forgotten:
     Call again while :func:`more` says so.
     """
     connection.execute(delete(log_tally).where(log_tally.c.signature == UNKNOWN, log_tally.c.last_at < before.findings))
-    referred = select(finding.c.scan_id).union(select(log_sample.c.scan_id))
     return Forgotten(
         findings=_delete(connection, finding, finding.c.found_at, before.findings),
         samples=_delete(connection, log_sample, log_sample.c.found_at, before.samples),
@@ -50,7 +49,7 @@ def forget(connection: Connection, before: Before) -> Forgotten:
         errors=_delete(connection, log_error_kind, log_error_kind.c.last_at, before.findings),
         scans=_delete(
             connection, log_scan, log_scan.c.finished_at, min(before.findings, before.samples),
-            log_scan.c.id.not_in(referred),
+            *(~exists().where(table.c.scan_id == log_scan.c.id) for table in (finding, log_sample)),
         ),
         heartbeats=_delete(connection, heartbeat, heartbeat.c.started_at, before.heartbeats),
     )  # fmt: skip

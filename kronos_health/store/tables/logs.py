@@ -136,6 +136,7 @@ finding = Table(
     ),
     Index("ix_finding_signature_found_at", "signature", "found_at"),
     Index("ix_finding_fingerprint", "fingerprint"),
+    Index("ix_finding_scan_id", "scan_id"),
     comment="A signature was seen in a record.",
 )
 
@@ -154,6 +155,7 @@ log_sample = Table(
     Column("window_id", Id, comment="the log_window that counts it, too; no key: windows outlive samples"),
     Index("ix_log_sample_metric_found_at", "metric", "found_at"),
     Index("ix_log_sample_window_id", "window_id"),
+    Index("ix_log_sample_scan_id", "scan_id"),
     comment="A number read from a log line.",
 )
 
