@@ -80,7 +80,9 @@ def deliverer(url: str, settings: Settings) -> Iterator[Deliverer]:
 def _story(alert: int, now: datetime, whole: int) -> list[tuple[datetime, Observation]]:
     """One alert's life: fires and is over; every ``whole``th also says how often, and fires again."""
     seen = [(0, BAD), (62, GOOD)] if alert % whole else [(0, BAD), (61, BAD), (62, GOOD), (63, BAD)]
-    return [(now + timedelta(minutes=minute), replace(one, key=f"source {alert}")) for minute, one in seen]
+    # Each look is dated: what was seen before would add nothing, and there would be no update to lose.
+    dated = [(now + timedelta(minutes=minute), one) for minute, one in seen]
+    return [(at, replace(one, key=f"source {alert}", observed_at=at)) for at, one in dated]
 
 
 def _record(engine: Engine, settings: Settings, looks: list[tuple[datetime, Observation]]) -> None:
