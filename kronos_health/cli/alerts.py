@@ -34,14 +34,15 @@ def alerts_command(ctx: typer.Context) -> None:
     """Open alerts with who has acknowledged and silenced them, and where their messages stand."""
     if ctx.invoked_subcommand is not None:
         return
-    from kronos_health.cli.tables import open_alerts_table, rows_table
+    from kronos_health.cli.tables import open_alerts_list, rows_table
     from kronos_health.history.status import open_alerts
     from kronos_health.store.history import run_query
 
     opened = context()
     now = opened.now()
     with reading(opened.engine) as connection:
-        out.print(open_alerts_table(open_alerts(connection, now), now))
+        listed = open_alerts_list(open_alerts(connection, now), now)
+        out.print(listed, markup=False, highlight=False, soft_wrap=True)
         out.print(rows_table("delivery_state", run_query(connection, "delivery_state", now=now)))
 
 
@@ -60,7 +61,7 @@ def show_command(fingerprint: str = typer.Argument(help="kind:key, as listed by 
         for name in ("alert_steps", "alert_messages", "alert_actions"):
             rows = run_query(connection, name, {"fingerprint": fingerprint}, now=opened.now())
             if rows.rows:
-                out.print(rows_table(name, rows))
+                out.print(rows_table(name, rows, upright=True))
 
 
 @alerts.command("ack")
@@ -142,7 +143,7 @@ def _print(query: str) -> None:
 
     opened = context()
     with reading(opened.engine) as connection:
-        out.print(rows_table(query, run_query(connection, query, now=opened.now())))
+        out.print(rows_table(query, run_query(connection, query, now=opened.now()), upright=True))
 
 
 def _say(acted: Acted) -> None:

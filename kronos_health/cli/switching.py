@@ -37,7 +37,7 @@ def status_command(call: typer.Context) -> None:
     if not found:
         out.print("Nothing was proposed yet. It is, once `kronos-health status` says COMPILED.", markup=False)
     else:
-        _table(found)
+        _list(found)
     if opened.settings.production.env_file is None:
         out.print("Nothing can be proposed: production.env_file is not set.", markup=False, style="yellow")
 
@@ -124,15 +124,10 @@ def _title(one: Switch) -> str:
     return f"{one.target} back from {one.variant}" if one.is_way_back else f"{one.target} to {one.variant}"
 
 
-def _table(found: tuple[Switch, ...]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+def _list(found: tuple[Switch, ...]) -> None:
     from kronos_health.checks.observations.switch import outcome
 
-    table = Table("Proposed", "What", "State", "What became of it", "Id", header_style="bold", box=None)
     for one in found:
         state = one.state.value.replace("_", " ")
-        cells = (f"{one.proposed_at:%Y-%m-%d %H:%M}", _title(one), state, outcome(one), one.switch_id[-12:])
-        table.add_row(*(Text(cell) for cell in cells))
-    out.print(table)
+        line = f"{one.proposed_at:%Y-%m-%d %H:%M} UTC · {_title(one)} · {state} · {one.switch_id[-12:]}"
+        out.print(f"{line}\n    {outcome(one)}", markup=False, highlight=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -63,18 +64,19 @@ def delivery_lines(summary: DeliverySummary) -> list[str]:
     return lines + list(summary.problems)
 
 
-def open_alerts_table(alerts: Iterable[AlertFacts], now: datetime) -> Table:
-    """Open alerts, the most severe first, each with who looks after it and until when nothing is sent."""
-    table = _table("Open alerts", "Severity", "State", "Since", "Times", "Quiet", "Alert", "Title")
+def open_alerts_list(alerts: Iterable[AlertFacts], now: datetime) -> str:
+    """Open alerts, the most severe first, each with who looks after it and until when nothing is sent.
+
+    One below the other: names are there to be copied, and would be cut to fit a table of eighty columns.
+    """
+    lines: list[str] = []
     for alert in alerts:
+        seen = f"seen {counted(alert.occurrences, 'time')}"
+        lines.append(f"{alert.severity} · {alert.state} for {age(alert.since, now)} · {seen}: {alert.title}")
         told = ", ".join(quietly(alert)) or ("cannot be seen" if alert.unknown_since else "")
-        table.add_row(
-            alert.severity, alert.state, age(alert.since, now), f"{alert.occurrences:,}", Text(told),
-            Text(alert.fingerprint), Text(alert.title),
-        )  # fmt: skip
-    if not table.row_count:
-        table.add_row(*_padded("none", 7))
-    return table
+        lines += [f"    {told}"] if told else []
+        lines.append(f"    kronos-health alerts show {shlex.quote(alert.fingerprint)}")
+    return "\n".join(lines or ["No alert is open."])
 
 
 def answer_lines(done: Answer) -> list[str]:
@@ -109,10 +111,13 @@ def queries_table(queries: Iterable[Query]) -> Table:
     return table
 
 
-def rows_table(name: str, result: QueryResult) -> RenderableType:
-    """Rows of a query, one below the other where there are too many columns for a line; log text is shown as text."""
+def rows_table(name: str, result: QueryResult, upright: bool = False) -> RenderableType:
+    """Rows of a query, one below the other where there are too many columns for a line; log text is shown as text.
+
+    ``upright``: in any case, where there are names to be copied, which columns would cut.
+    """
     title = name.replace("_", " ")
-    if len(result.columns) > _COLUMNS_ON_A_LINE and result.rows:
+    if (upright or len(result.columns) > _COLUMNS_ON_A_LINE) and result.rows:
         return Group(*(_upright(f"{title} {number}", row, result) for number, row in enumerate(result.rows, 1)))
     table = _table(title, *result.columns)
     for row in result.rows:

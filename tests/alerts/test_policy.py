@@ -266,6 +266,7 @@ def it_has_a_policy_for_every_kind() -> None:
         AlertKind.LOG_GAP,
         AlertKind.LOG_HISTORY,
         AlertKind.FIGURE_IMPROVED,
+        AlertKind.SWITCH_SETTLED,
         AlertKind.DIGEST,
     }
     assert policies[AlertKind.GRAPH_REUSE] == AlertPolicy(

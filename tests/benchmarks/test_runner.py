@@ -30,7 +30,7 @@ def it_refuses_options_for_several() -> None:
 def it_names_the_benchmarks_that_there_are() -> None:
     run = _run("overhead")
     assert run.returncode == 2
-    assert "there are: accuracy_rules, daily_looks, probe_overhead, start_up" in run.stderr
+    assert "there are: accuracy_rules, daily_looks, log_scan, log_to_slack, probe_overhead, start_up" in run.stderr
 
 
 @pytest.mark.slow

@@ -29,7 +29,6 @@ def file(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Pa
         "SWITCH__ENABLED": "true",
     }.items():
         monkeypatch.setenv(f"KRONOS_HEALTH__{name}", value)
-    monkeypatch.setenv("COLUMNS", "250")
     engine = open_engine(sqlite_url)
     with writing(engine) as connection:
         insert_compiled_history(connection, datetime.now(UTC))
