@@ -26,6 +26,7 @@ def rows(home: Home, statement: str) -> list[tuple[Any, ...]]:
         return history.execute(statement).fetchall()
 
 
+@pytest.mark.slow
 def it_goes_on_with_its_own_probe_after_a_kill(home: Home, tmp_path: Path) -> None:
     planted = Planted(tmp_path / "planted")
     make_home(home.folder, SETTINGS.replace('size = "tiny"', f'interpreter = "{planted.path}"'))

@@ -46,6 +46,7 @@ def it_starts_one_run_for_news(home: Home) -> None:
     assert {"eager", "compiled"} <= set(conf["variants"])
 
 
+@pytest.mark.slow
 def it_probes_in_the_candidates_of_the_form_alone(home: Home) -> None:
     name = f"python={sys.executable}"
     form = {"candidates": [name], "production": False, "variants": ["eager"], "rehearse": "always"}

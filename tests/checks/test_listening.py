@@ -125,6 +125,7 @@ def it_does_not_confirm_what_it_could_not_keep(
         server.socket.wait_until(lambda slack: len(slack.answers) == 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["say_goodbye", "cut"])
 def it_connects_anew(context: Context, server: SlackServer, how: str) -> None:
     with Service(context):
@@ -135,6 +136,7 @@ def it_connects_anew(context: Context, server: SlackServer, how: str) -> None:
         server.socket.wait_until(lambda slack: bool(slack.answers), 120)
 
 
+@pytest.mark.slow
 def it_waits_for_a_slack_that_is_away(make_context: MakeContext, server: SlackServer) -> None:
     away = slack_settings(server, base_url="http://127.0.0.1:1/api/")
     context = replace(make_context(**away), clock=lambda: datetime.now(UTC))

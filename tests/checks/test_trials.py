@@ -165,6 +165,7 @@ TINY = {
 
 
 @on_sqlite
+@pytest.mark.slow
 def it_probes_in_production_and_in_another_interpreter(make_context: MakeContext, rows: Rows) -> None:
     context, name = make_context(**TINY), f"python={sys.executable}"
     request = ProbeRequest(variants=("eager", "compiled"), candidates=("production", name), rehearse=True)

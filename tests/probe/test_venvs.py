@@ -34,6 +34,7 @@ def wheel(folder: Path, name: str = "planted", needs: str = "") -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def it_is_made_once_and_used_again_until_its_recipe_changes(tmp_path: Path) -> None:
     state, said = tmp_path / "state", []
     recipe = Recipe("planted=1.0", (wheel(tmp_path),))
@@ -77,6 +78,7 @@ def it_stops_when_it_is_told(tmp_path: Path) -> None:
     assert listed(tmp_path / "state") == ()
 
 
+@pytest.mark.slow
 def it_never_uses_what_a_killed_making_left(tmp_path: Path) -> None:
     state = tmp_path / "state"
     program = textwrap.dedent(
@@ -112,6 +114,7 @@ def planted(state: Path, name: str, used_days_ago: float, size_mb: float) -> Pat
     return folder
 
 
+@pytest.mark.slow
 def it_prunes_by_age_then_by_size_the_longest_unused_first(tmp_path: Path) -> None:
     for name, days, size in (("old", 31, 10), ("second", 20, 400), ("third", 10, 400), ("newest", 1, 400)):
         planted(tmp_path, name, days, size)
@@ -125,6 +128,7 @@ def it_prunes_by_age_then_by_size_the_longest_unused_first(tmp_path: Path) -> No
     assert [venv.name for venv in listed(tmp_path)] == ["newest", "third"]
 
 
+@pytest.mark.slow
 def it_never_prunes_one_that_is_used(tmp_path: Path) -> None:
     recipe, state, later = Recipe("planted", (wheel(tmp_path),)), tmp_path / "state", datetime.now(UTC) + timedelta(400)
     with in_use(recipe, state) as (venv, lock):
