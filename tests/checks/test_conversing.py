@@ -156,8 +156,8 @@ class DescribeWhoMayAct:
         chat.press("kh_acknowledge", message)
         assert chat.told == ["Nothing was done: only some people may do that here, and U0ANNA is not in slack.may_act."]
         chat.press("kh_acknowledge", message, user={"id": "U0BEN", "username": "ben"})
-        # Both came at one time of the fixed clock: which one is listed first is not said.
-        assert sorted(chat.verdicts()) == ["done", "refused"]
+        told = rows("SELECT user_id, verdict FROM slack_request")
+        assert sorted((row["user_id"], row["verdict"]) for row in told) == [("U0ANNA", "refused"), ("U0BEN", "done")]
         assert [row["who"] for row in rows("SELECT who FROM alert_action")] == ["ben (U0BEN)"]
 
     def it_lets_everybody_there_look(self, make_context: MakeContext, server: SlackServer) -> None:
