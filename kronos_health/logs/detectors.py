@@ -1,18 +1,30 @@
-"""The rules of detect-secrets for tokens that are known by their form, applied to text that is about to be stored.
+"""The rules of detect-secrets for tokens that are known by their form, for text that is about to be stored.
 
 Not all of its plugins are used. Those for JSON web tokens, npm and OpenAI need time that grows with the square of
 hostile text (measured: 0.1 to 1.2 s for 20,000 characters) and are covered by :mod:`.masking`, as are URLs with
 passwords and private keys, of which detect-secrets finds the first line only. Those for high entropy, key words and IP
 addresses find hashes, paths and shapes of ordinary torch messages, and Artifactory's encrypted passwords any word that
 begins with AP.
+
+Importing the library takes 0.15 s, nearly all of it for an HTTP client that is never used here: a third of what the
+scan of a small log takes. Its expressions therefore also lie in ``detectors.json``, for the version that is named
+there; where another one is installed, the library itself is asked. ``python -m kronos_health.logs.detectors`` writes
+the file anew.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
+from importlib import import_module, metadata
+from pathlib import Path
 
+from kronos_health.logs.necessary import Rule
+
+_LIBRARY = "detect-secrets"
+_COPY = Path(__file__).with_name("detectors.json")
 _PLUGINS = {
     "artifactory": "ArtifactoryDetector",
     "aws": "AWSKeyDetector",
@@ -39,23 +51,29 @@ _EDGES = " \t\r\n=:\"'"
 
 
 @cache
-def _expressions() -> tuple[re.Pattern[str], ...]:
-    """Loaded with the first text that is stored: the library brings an HTTP client along, which is never used here."""
-    found = []
+def rules() -> tuple[Rule, ...]:
+    """The rules, in the order in which they are applied."""
+    copy = json.loads(_COPY.read_text(encoding="utf-8"))
+    if copy["version"] != metadata.version(_LIBRARY):
+        return tuple(Rule(rule.pattern, rule.flags) for rule in library_expressions())
+    return tuple(Rule(pattern, flags) for pattern, flags in copy["expressions"])
+
+
+def library_expressions() -> Iterator[re.Pattern[str]]:
+    """The same from the library itself."""
     for module, name in _PLUGINS.items():
-        rules = getattr(import_module(f"detect_secrets.plugins.{module}"), name).denylist
-        found += [rule for index, rule in enumerate(rules) if _LEFT_OUT.get(name) != index]
-    return tuple(found)
+        expressions = getattr(import_module(f"detect_secrets.plugins.{module}"), name).denylist
+        yield from (item for index, item in enumerate(expressions) if _LEFT_OUT.get(name) != index)
 
 
-def mask_tokens(text: str, mask: str) -> str:
-    """``text`` with every token that one of the rules finds replaced by ``mask``."""
-    for expression in _expressions():
-        text = expression.sub(lambda found: _masked(found, mask), text)
-    return text
+def library_copy() -> str:
+    """What ``detectors.json`` holds for the version that is installed."""
+    expressions = [[item.pattern, item.flags] for item in library_expressions()]
+    return json.dumps({"version": metadata.version(_LIBRARY), "expressions": expressions}, indent=1) + "\n"
 
 
-def _masked(found: re.Match[str], mask: str) -> str:
+def masked_token(found: re.Match[str], mask: str) -> str:
+    """What one of the rules found, the token in it replaced by ``mask``."""
     whole = found.group()
     groups = [index for index in range(1, (found.re.groups or 0) + 1) if len(found[index] or "") >= _SHORTEST]
     if groups:
@@ -63,3 +81,7 @@ def _masked(found: re.Match[str], mask: str) -> str:
     else:
         start, end = len(whole) - len(whole.lstrip(_EDGES)), len(whole.rstrip(_EDGES))
     return whole[:start] + mask + whole[end:]
+
+
+if __name__ == "__main__":
+    _COPY.write_text(library_copy(), encoding="utf-8")

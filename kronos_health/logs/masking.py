@@ -2,15 +2,26 @@
 
 Two sets of rules, one after the other: those here name what stands in front of a secret (``password=``, ``Bearer``, a
 URL's user), for these lines are read by people; those of detect-secrets (:mod:`.detectors`) know tokens by their form.
+
+Hardly any text holds a secret, and a log says the same thing again and again. So a rule is tried only where the text
+has what each of its matches must have (:mod:`.necessary`), and a text that differs in digits only from one in which
+nothing was found is asked only for what the rules that tell digits apart must have. Neither changes an answer.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import cache
 
-from kronos_health.logs.detectors import mask_tokens
+from kronos_health.logs.detectors import masked_token, rules
+from kronos_health.logs.digits import digits_told_apart
+from kronos_health.logs.necessary import Rule, folded
 
 MASK = "***"
+_LONGEST = 16_384  # characters: longer texts are not remembered
+_REMEMBERED = 256  # shapes: four megabytes at most
+_SHAPED = dict.fromkeys(range(ord("0"), ord("9") + 1), "0")
 
 _NAMES = (
     r"password|passwd|passphrase|(?<![a-z])(?:pass|pwd)|secret|token|credentials?"
@@ -37,13 +48,52 @@ _ALTERNATIVES = (
     r"(?P<keep8>\beyJ)[\w-]{8,2048}\.[\w-]{4,}(?:\.[\w-]*)?",  # JSON web tokens
     rf"(?P<keep9>(?i:{_NAMES})\\?[\"']?\s{{0,4}}(?:=>|[:=])\s{{0,4}})(?:{_QUOTED}|{_SCHEMES}[^\s,;&\"'\\)\]}}]+)",
 )
-_SECRETS = re.compile("|".join(_ALTERNATIVES), re.DOTALL)
+_NAMED = tuple(Rule(pattern, re.DOTALL) for pattern in _ALTERNATIVES)
+_ALL_NAMED = Rule("|".join(_ALTERNATIVES), re.DOTALL)
+_clean: set[str] = set()  # shapes of texts in which nothing was found
 
 
 def mask(text: str) -> str:
     """``text`` with every secret replaced by ``***``; what named it stays, so that the line can still be read."""
-    return mask_tokens(_SECRETS.sub(_masked, text), MASK)
+    if len(text) > _LONGEST or not text.isascii():
+        return _masked(text)
+    shape = text.translate(_SHAPED)
+    if shape in _clean and not _may_hold(_telling_digits_apart(), text):
+        return text
+    masked = _masked(text)
+    if masked == text:
+        if len(_clean) >= _REMEMBERED:
+            _clean.clear()
+        _clean.add(shape)
+    return masked
 
 
-def _masked(found: re.Match[str]) -> str:
+def _masked(text: str) -> str:
+    low = folded(text)
+    if any(rule.may_match(text, low) and rule.expression.search(text) for rule in _NAMED):
+        text = _ALL_NAMED.expression.sub(_without_secret, text)
+        low = folded(text)
+    for rule in rules():
+        if rule.may_match(text, low):
+            text = rule.expression.sub(_without_token, text)
+            low = folded(text)
+    return text
+
+
+def _may_hold(some: Iterable[Rule], text: str) -> bool:
+    low = folded(text)
+    return any(rule.may_match(text, low) for rule in some)
+
+
+@cache
+def _telling_digits_apart() -> tuple[Rule, ...]:
+    """The rules that may find something in a text and nothing in one that has other digits in the same places."""
+    return tuple(rule for rule in (*_NAMED, *rules()) if digits_told_apart(rule.written) != frozenset())
+
+
+def _without_secret(found: re.Match[str]) -> str:
     return (found[found.lastgroup] if found.lastgroup else "") + MASK
+
+
+def _without_token(found: re.Match[str]) -> str:
+    return masked_token(found, MASK)
