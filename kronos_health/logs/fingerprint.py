@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 VERSION = 1
 
@@ -37,7 +38,12 @@ def fingerprint(signature: str, text: str, message: str) -> str:
 
 def general(message: str) -> str:
     """``message`` with numbers, times, ids, addresses and folders replaced by what they are."""
-    return VARIES.sub(_placeholder, message[:_MESSAGE_CHARS]).strip()
+    return _general(message[:_MESSAGE_CHARS])
+
+
+@lru_cache(maxsize=1024)
+def _general(message: str) -> str:
+    return VARIES.sub(_placeholder, message).strip()
 
 
 def _placeholder(found: re.Match[str]) -> str:

@@ -48,6 +48,7 @@ class Matcher:
         self.exhaustive = any(item is None for item in needles)
         self.errors = errors
         self._known: dict[bytes, _Promising] = {}
+        self._latest: tuple[bytes | None, _Promising] = None, ([], [])
         told = {item.name: _told_apart(item) for item in catalogue.signatures}
         told |= {item.name: _told_apart(item) for item in catalogue.samples}
         self.kept_digits = frozenset[str]().union(*(digits for digits in told.values() if digits))
@@ -82,6 +83,11 @@ class Matcher:
         """What may be found in the record; of the many alike that a log repeats, only what was found in the first."""
         if within is not None or len(raw) > _LONGEST or not raw.isascii():
             return list(_present(self._signatures, raw)), list(_present(self._samples, raw))
+        if raw is not self._latest[0]:  # each record is asked about twice
+            self._latest = raw, self._promising_like(raw, text)
+        return self._latest[1]
+
+    def _promising_like(self, raw: bytes, text: RecordText) -> _Promising:
         shape = shapes(raw, self.kept_digits)
         known = self._known.get(shape)
         if known is not None:
