@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from kronos_health.logs.alike import UNKNOWN, Alike
 from kronos_health.logs.digits import shapes
-from kronos_health.logs.lines import Bytes, Positions, has_stamp
+from kronos_health.logs.lines import Bytes, Positions, has_stamp, rows_at
 from kronos_health.logs.matcher import Matcher
 from kronos_health.logs.plans import MINUTE_CHARS, Place, Plan, minute_reader, plan_of
 from kronos_health.logs.stretches import Survey, line_start, next_line
@@ -92,10 +93,15 @@ class BulkReader:
         self._matcher, self._store = matcher, store
         self._minute = minute_reader(clock.time_of)
         self._shapes: dict[bytes, int] = {}  # shape → number of its plan, -1: none
+        self._alike = Alike(matcher.kept_digits)  # the same, for many lines at once
         self._plans: list[Plan] = []
         self._series: dict[tuple[str, str | None], int] = {}  # metric or signature, and subject
         self._cached: _Columns | None = None
         self._found: tuple[Plain, Plain] | None = None
+
+    def wants_line_breaks(self, hits: Positions) -> bool:
+        """See :class:`kronos_health.logs.reading.Bulk`."""
+        return len(hits) >= _DENSE
 
     def read(self, surveyed: Survey, hits: Positions, offset: int) -> tuple[Positions, int]:
         """See :class:`kronos_health.logs.reading.Bulk`."""
@@ -120,31 +126,43 @@ class BulkReader:
     def _planned(self, surveyed: Survey, lines: _Lines) -> _Lines:
         """The lines that have a plan, with it."""
         if len(self._shapes) > _MOST_SHAPES:
-            self._shapes.clear()
-            self._plans.clear()
-            self._cached = None
-        known = self._shapes.get
-        raw = surveyed.data if len(lines.starts) < _DENSE else bytes(surveyed.data[: surveyed.end])
-        texts = [bytes(raw[a:b]) for a, b in zip(lines.starts.tolist(), lines.ends.tolist(), strict=True)]
-        shape = shapes(b"".join(texts), self._matcher.kept_digits)
-        edges = np.append(0, np.cumsum(lines.ends - lines.starts)).tolist()
-        found = [known(shape[start:end], -2) for start, end in itertools.pairwise(edges)]
-        for index, number in enumerate(found):
-            if number == -2:
-                found[index] = self._learn(texts[index], shape[edges[index] : edges[index + 1]])
-        if not surveyed.ascii:  # a byte of another encoding looks like a digit in the shape
-            found = [number if text.isascii() else -1 for number, text in zip(found, texts, strict=True)]
-        lines.plans = np.array(found, np.int64)
-        return lines.where(lines.plans >= 0)
+            self._forget()
+        array = np.frombuffer(surveyed.data, np.uint8)
+        found = self._alike.numbers(array, lines.starts, lines.ends, ascii_only=surveyed.ascii)
+        unknown = np.flatnonzero(found == UNKNOWN)
+        if len(unknown):
+            found[unknown] = self._looked_up(surveyed, lines.starts[unknown], lines.ends[unknown])
+        lines.plans = found
+        return lines.where(found >= 0)
 
-    def _learn(self, line: bytes, shape: bytes) -> int:
-        if shape not in self._shapes:
-            if not line.isascii():
-                return -1  # says nothing of the other lines of its shape
-            plan = plan_of(line, self._matcher)
-            self._shapes[shape] = -1 if plan is None else len(self._plans)
-            self._plans += [plan] if plan is not None else []
-        return self._shapes[shape]
+    def _looked_up(self, surveyed: Survey, starts: Positions, ends: Positions) -> list[int]:
+        """The plans of lines of unknown shapes, which are learnt; -1: none."""
+        texts = [bytes(surveyed.data[a:b]) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+        text = b"".join(texts)
+        shape = shapes(text, self._matcher.kept_digits)
+        edges = np.append(0, np.cumsum(ends - starts)).tolist()
+        found, new = [], dict[bytes, int]()
+        for line, (start, end) in zip(texts, itertools.pairwise(edges), strict=True):
+            own = shape[start:end]
+            # A byte beyond ASCII looks like a digit in the shape: such a line says nothing of others of its shape.
+            number = -1 if not line.isascii() else self._shapes.get(own)
+            if number is None:
+                number = new[own] = self._shapes[own] = self._learnt(line)
+            found.append(number)
+        self._alike.tell(new)
+        return found
+
+    def _learnt(self, line: bytes) -> int:
+        """The number of the plan of all lines of the shape of ``line``; -1 where it is none."""
+        plan = plan_of(line, self._matcher)
+        self._plans += [plan] if plan is not None else []
+        return -1 if plan is None else len(self._plans) - 1
+
+    def _forget(self) -> None:
+        self._shapes.clear()
+        self._plans.clear()
+        self._cached = None
+        self._alike = Alike(self._matcher.kept_digits)
 
     def _timed(self, array: Bytes, lines: _Lines) -> _Lines:
         """The lines whose time is valid, with it."""
@@ -153,8 +171,9 @@ class BulkReader:
         columns = self._columns()
         zone = columns.zone[lines.plans]
         # Minutes repeat from line to line: only where one differs from the line before it, it is looked up.
-        stamps = array[lines.starts[:, None] + np.arange(MINUTE_CHARS)]
-        new = np.append(True, (stamps[1:] != stamps[:-1]).any(axis=1) | (zone[1:] != zone[:-1]))
+        stamps = rows_at(array, lines.starts, MINUTE_CHARS)
+        words = stamps.view(np.uint64)
+        new = np.append(True, (words[1:] != words[:-1]).any(axis=1) | (zone[1:] != zone[:-1]))
         minutes = [
             self._minute(stamp.tobytes().decode("ascii"), columns.zones[number])
             for stamp, number in zip(stamps[new], zone[new].tolist(), strict=True)
@@ -243,8 +262,8 @@ class BulkReader:
 
 def _lines_at(surveyed: Survey, hits: Positions) -> tuple[Positions, Positions]:
     """First bytes and ends of the lines that hold ``hits``, each once."""
-    if len(hits) >= _DENSE:
-        breaks = np.flatnonzero(np.frombuffer(surveyed.data[: surveyed.end], np.uint8) == 10)
+    breaks = surveyed.line_breaks
+    if breaks is not None:
         at = np.searchsorted(breaks, hits)
         own = at[np.append(True, at[1:] != at[:-1])]
         bounds = np.append(0, breaks + 1)

@@ -95,20 +95,22 @@ def shapes(text: bytes, kept: frozenset[str]) -> bytes:
     """``text`` with every digit replaced by the byte 255, but for those in ``kept`` that no other digit is beside."""
     array = np.frombuffer(text, np.uint8)
     if len(array) <= _CHUNK:
-        return _shape(array, kept).tobytes()
+        return shaped(array, kept).tobytes()
     result = np.empty(len(array), np.uint8)
     for start in range(0, len(array), _CHUNK):  # small enough to stay in the processor's cache
         begin, stop = max(start - 1, 0), min(start + _CHUNK, len(array))
-        result[start:stop] = _shape(array[begin : stop + 1], kept)[start - begin : stop - begin]
+        result[start:stop] = shaped(array[begin : stop + 1], kept)[start - begin : stop - begin]
     return result.tobytes()
 
 
-def _shape(array: Bytes, kept: frozenset[str]) -> Bytes:
-    digit = (array - np.uint8(48)) < 10
+def shaped(array: Bytes, kept: frozenset[str]) -> Bytes:
+    """An array of text as :func:`shapes` makes it; rows of a matrix follow each other as in memory."""
+    flat = array.reshape(-1)
+    digit = (flat - np.uint8(48)) < 10
     beside = digit.copy() if kept else digit
     for item in kept:
-        alone = array == ord(item)
+        alone = flat == ord(item)
         alone[1:] &= ~beside[:-1]
         alone[:-1] &= ~beside[1:]
         digit &= ~alone
-    return array | (digit.view(np.uint8) * np.uint8(255))
+    return (flat | (digit.view(np.uint8) * np.uint8(255))).reshape(array.shape)

@@ -73,6 +73,7 @@ _FOOTER = re.compile(
 _LOW = np.frombuffer(b"0000-00-00 00:00", np.uint8)
 _HIGH = np.frombuffer(b"9999-99-99 99:99", np.uint8)
 _ALL = np.uint64(0x0101010101010101)
+_BETWEEN = 10  # what stands between date and time
 # Bytes a start can begin with; a space only begins an exception group's.
 _CANDIDATE = np.zeros(256, np.bool_)
 _CANDIDATE[
@@ -113,11 +114,19 @@ def has_stamp(array: Bytes, starts: Positions) -> np.ndarray[Any, np.dtype[np.bo
     result = np.zeros(len(starts), np.bool_)
     fits = starts <= len(array) - width
     if fits.any():
-        windows = np.lib.stride_tricks.sliding_window_view(array, width)[starts[fits]]
-        windows[windows == 84] = 32  # "T" between date and time is as good as a space; a "T" elsewhere fails either way
+        windows = rows_at(array, starts[fits], width)
+        between = windows[:, _BETWEEN]
+        between[between == 84] = 32  # a "T" between date and time is as good as a space
         inside = (windows - _LOW <= _HIGH - _LOW).view(np.uint64)  # eight bytes of them at once
         result[fits] = (inside == _ALL).all(axis=1)
     return result & ~_docker_stamped(array, starts)
+
+
+def rows_at(array: Bytes, starts: Positions, width: int) -> Bytes:
+    """A matrix of the ``width`` bytes that begin at each of ``starts``, all of which lie within ``array``."""
+    # As elements of so many bytes, which overlap: numpy copies each as a whole.
+    windows = np.ndarray((len(array) - width + 1,), f"V{width}", array, 0, (1,))
+    return windows[starts].view(np.uint8).reshape(-1, width)
 
 
 def kind_of(line: bytes) -> int:

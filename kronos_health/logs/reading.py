@@ -84,6 +84,10 @@ Take = Callable[[RawRecord], int]
 class Bulk(Protocol):
     """Takes records that are one plain line each, many at once."""
 
+    def wants_line_breaks(self, hits: Positions) -> bool:
+        """Whether so many ``hits`` are read faster where the survey says where all lines of the block end."""
+        ...
+
     def read(self, surveyed: Survey, hits: Positions, offset: int) -> tuple[Positions, int]:
         """Read what stands at ``hits``; returns those that are left for :data:`Take`, and how many records were read.
 
@@ -123,11 +127,8 @@ class Reading:
             at_end = len(data) < block
             torn = self.whole_lines and len(data) > 0 and data[-1] != 10
             final = at_end and not torn and self.closes()
-            surveyed = None if self.counts_records or self.matcher.exhaustive else survey(data, self.caps)
             begin = progress.offset
-            if surveyed is not None:
-                self._take_near(surveyed, progress, budget)
-                self._pass(surveyed, progress)
+            surveyed = self._near(data, progress, budget)
             if surveyed is None or at_end:
                 self._take_all(data, 0 if surveyed is None else surveyed.end, final, progress, budget)
             budget.bytes -= progress.offset - begin
@@ -149,9 +150,18 @@ class Reading:
         self._take_records(cut, self._hits(data, pieces), glog, progress, budget)
         self._advance(data, pieces, progress)
 
-    def _take_near(self, surveyed: Survey, progress: Progress, budget: Budget) -> None:
-        """Take the records with a hit, and cut no others."""
-        hits = self.matcher.hits(surveyed.data[: surveyed.end])
+    def _near(self, data: memoryview, progress: Progress, budget: Budget) -> Survey | None:
+        """Take the records with a hit up to the last header, and cut no others; ``None``: that cannot be done."""
+        if self.counts_records or self.matcher.exhaustive:
+            return None
+        hits = self.matcher.hits(data)
+        surveyed = survey(data, self.caps, line_breaks=self.bulk is not None and self.bulk.wants_line_breaks(hits))
+        if surveyed is not None:
+            self._take_near(surveyed, hits[hits < surveyed.end], progress, budget)
+            self._pass(surveyed, progress)
+        return surveyed
+
+    def _take_near(self, surveyed: Survey, hits: Positions, progress: Progress, budget: Budget) -> None:
         glog = surveyed.glog if self.matcher.errors else _NONE
         bulk = self.bulk if len(hits) else None
         if bulk is not None:

@@ -8,19 +8,22 @@ are so far apart that there may be one is left to :func:`.records.split`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from kronos_health.logs.levels import glog_errors
-from kronos_health.logs.lines import HEADER, LINE_HEAD, OTHER, TRACEBACK, Positions, is_quiet, kind_of
+from kronos_health.logs.lines import HEADER, LINE_HEAD, OTHER, TRACEBACK, Bytes, Positions, is_quiet, kind_of
 from kronos_health.logs.records import Caps, plain_line, split
 
 _STEP = 1024
 _CHUNKS = (64 * 1024, 16 * 1024)
 _PIECE = 256 * 1024  # what is gone through at once: few calls, and still in the processor's cache
 _TRIES = 64  # lines looked at for a header
+_FIRST = np.zeros(1, np.int64)
 HEADS = 200  # of the records before one that carries no time
 
 
@@ -28,7 +31,8 @@ HEADS = 200  # of the records before one that carries no time
 class Survey:
     """A block up to ``end``, which is the start of its last header: line breaks per chunk, and whether all is ASCII.
 
-    ``glog`` are the lines that may be glog's errors, see :func:`.levels.glog_errors`.
+    ``glog`` are the lines that may be glog's errors, see :func:`.levels.glog_errors`; ``line_breaks`` are all of them,
+    where they were asked for.
     """
 
     data: memoryview
@@ -37,6 +41,7 @@ class Survey:
     breaks: tuple[int, ...]  # before each chunk, and at last all
     ascii: bool
     glog: Positions
+    line_breaks: Positions | None = None
 
     def line_of(self, position: int) -> int:
         """How many line breaks stand before ``position``."""
@@ -45,38 +50,50 @@ class Survey:
         return self.breaks[index] + int(np.count_nonzero(array == 10))
 
 
-def survey(data: memoryview, caps: Caps) -> Survey | None:
+def survey(data: memoryview, caps: Caps, *, line_breaks: bool = False) -> Survey | None:
     """What is to be known of ``data``, which begins at a record's start; ``None`` where it must be cut as a whole."""
     end = last_header(data)
     if end <= 0:
         return None
-    return next((found for chunk in _CHUNKS if (found := _surveyed(data, end, chunk, caps)) is not None), None)
+    tries = (_surveyed(data, end, chunk, caps, line_breaks) for chunk in _CHUNKS)
+    return next((found for found in tries if found is not None), None)
 
 
-def _surveyed(data: memoryview, end: int, chunk: int, caps: Caps) -> Survey | None:
+def _surveyed(data: memoryview, end: int, chunk: int, caps: Caps, line_breaks: bool) -> Survey | None:
     array, chunk = np.frombuffer(data, np.uint8), min(chunk, caps.bytes // 2)
-    if chunk < LINE_HEAD:
+    # Between the headers of two chunks that follow each other lies less than both of them.
+    if chunk < LINE_HEAD or not all(_has_header(data, at, at + chunk) for at in range(0, end - chunk, chunk)):
         return None
     step = max(_PIECE // chunk, 1) * chunk
-    breaks, last, plain, marked, same = [0], 0, True, [0], np.empty(step, np.bool_)
+    counts, plain, marked, found, same = [0], True, [_FIRST], [], np.empty(step, np.bool_)
     for start in range(0, end, step):
-        stop = min(start + step, end)
-        piece = array[start:stop]
-        ends = np.equal(piece, 10, out=same[: stop - start])
+        piece = array[start : min(start + step, end)]
+        breaks = np.equal(piece, 10, out=same[: len(piece)])
         plain = plain and int(piece.max()) < 128
-        for inner in range(start, stop, chunk):
-            here = int(np.count_nonzero(ends[inner - start : inner - start + chunk]))
-            # Between the headers of two chunks that follow each other lies less than both of them.
-            if last + here >= caps.lines or not (inner + chunk >= end or _has_header(data, inner, inner + chunk)):
-                return None
-            breaks.append(breaks[-1] + here)
-            last = here
-        if ends[-1] and stop < end:
-            marked.append(stop)
-        ends[:-1] &= piece[1:] - np.uint8(69) < 2  # E, F: what glog writes before errors
-        marked += (np.flatnonzero(ends[:-1]) + start + 1).tolist()
-    lines = np.unique(np.array(marked, np.int64))
-    return Survey(data, end, chunk, tuple(breaks), plain, lines[glog_errors(array, lines)])
+        if line_breaks:
+            at = np.flatnonzero(breaks)
+            here = np.diff(np.searchsorted(at, np.arange(0, len(piece) + chunk, chunk))).tolist()
+            found.append(at + start)
+            marked.append(found[-1] + 1)
+        else:
+            here = [int(np.count_nonzero(breaks[inner : inner + chunk])) for inner in range(0, len(piece), chunk)]
+            marked.append(_perhaps_glog(piece, breaks) + start)
+        counts += here
+    if any(last + here >= caps.lines for last, here in itertools.pairwise(counts)):
+        return None
+    lines = np.concatenate(marked)
+    lines = lines[lines < end]
+    glog = lines[glog_errors(array, lines)]
+    total = tuple(itertools.accumulate(counts))
+    return Survey(data, end, chunk, total, plain, glog, np.concatenate(found) if line_breaks else None)
+
+
+def _perhaps_glog(piece: Bytes, breaks: np.ndarray[Any, np.dtype[np.bool_]]) -> Positions:
+    """Where lines begin with E or F, which is what glog writes before errors; one that ends the piece always."""
+    last = bool(breaks[-1])
+    breaks[:-1] &= piece[1:] - np.uint8(69) < 2
+    at = np.flatnonzero(breaks[:-1]) + 1
+    return np.append(at, len(piece)) if last else at
 
 
 def _has_header(data: memoryview, start: int, end: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import NAMESPACE_OID, uuid5
 
 from sqlalchemy import Connection, case, insert
@@ -15,8 +16,13 @@ from kronos_health.store.types import dialect_insert, new_id
 
 def window_id(source_id: str, metric: str, subject: str | None, at: datetime) -> str:
     """The row of the hour that holds ``at``: made from what identifies it, so that nobody has to look first."""
-    hour = at.astimezone(UTC)
-    return str(uuid5(NAMESPACE_OID, f"{source_id}/{metric}/{subject or ''}/{hour:%Y-%m-%dT%H}"))
+    return _named(source_id, metric, subject or "", int(at.timestamp()) // 3600)
+
+
+@lru_cache(maxsize=4096)  # thousands of samples stand in few hours
+def _named(source_id: str, metric: str, subject: str, hour: int) -> str:
+    at = datetime.fromtimestamp(hour * 3600, UTC)
+    return str(uuid5(NAMESPACE_OID, f"{source_id}/{metric}/{subject}/{at:%Y-%m-%dT%H}"))
 
 
 def add_windows(connection: Connection, source_id: str, windows: Sequence[SampleWindow]) -> None:

@@ -60,7 +60,7 @@ def said(result: ScanResult) -> dict[str, object]:
 def cut_whole(path: Path, catalogue: Catalogue, zone: str, **logs: object) -> ScanResult:
     """The scan without any short cut: every record cut out, every record with a hit looked at by itself."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(reading, "survey", lambda _data, _caps: None)
+        patched.setattr(reading, "survey", lambda *_block, **_asked: None)
         return scanned(path, catalogue, zone, **logs)
 
 
