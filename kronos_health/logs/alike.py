@@ -14,7 +14,7 @@ from kronos_health.logs.digits import shaped
 from kronos_health.logs.lines import Bytes, Positions, rows_at
 
 UNKNOWN = -2
-_WIDTHS = (256, 512, 1024, 2048)  # bytes of a row: a line is put into the narrowest that holds it
+_WIDTHS = (128, 192, 256, 384, 512, 1024, 2048)  # bytes of a row: a line is put into the narrowest that holds it
 _ROWS = 2048  # looked at together: few calls, and still in the processor's cache
 _MOST = 4096  # shapes of one width: at most eight megabytes
 _SEED = 20251030
@@ -41,7 +41,7 @@ class Alike:
             which = np.flatnonzero(fits)
             for begin in range(0, len(which), _ROWS):
                 some = which[begin : begin + _ROWS]
-                lines = _padded(rows_at(array, starts[some], known.width), lengths[some])
+                lines = known.own(rows_at(array, starts[some], known.width), lengths[some])
                 found = known.numbers(shaped(lines, self._kept))
                 if not ascii_only:
                     found[lines.max(axis=1) > 127] = UNKNOWN
@@ -62,10 +62,18 @@ class _Known:
 
     def __init__(self, width: int) -> None:
         self.width = width
+        ones = np.tri(width + 1, width, -1, np.uint8) * np.uint8(255)
+        self._own = ones.view(f"V{width}").reshape(-1)  # by length: which bytes of a row are the line's
         self._weights = np.random.default_rng(_SEED).integers(1, 2**63, width // 8, np.uint64) | np.uint64(1)
         self._hashes: Hashes = np.empty(0, np.uint64)
         self._words: Hashes = np.empty((0, width // 8), np.uint64)
         self._numbers: Positions = np.empty(0, np.int64)
+
+    def own(self, lines: Bytes, lengths: Positions) -> Bytes:
+        """``lines`` with zeros instead of what follows them."""
+        words = lines.view(np.uint64)
+        words &= self._own[lengths].view(np.uint64).reshape(words.shape)
+        return lines
 
     def numbers(self, shapes: Bytes) -> Positions:
         words = shapes.view(np.uint64)
@@ -85,12 +93,5 @@ class _Known:
         self._words, self._numbers = words[first], numbers[first]
 
     def _hash(self, words: Hashes) -> Hashes:
-        return np.einsum("ij,j->i", words, self._weights)
-
-
-def _padded(lines: Bytes, lengths: Positions) -> Bytes:
-    """The lines with zeros instead of what follows them."""
-    width = lines.shape[1]
-    own = np.arange(width, dtype=np.uint16) < lengths.astype(np.uint16)[:, None]
-    padded: Bytes = lines * own
-    return padded
+        hashes: Hashes = np.einsum("ij,j->i", words, self._weights)
+        return hashes

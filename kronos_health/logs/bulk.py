@@ -24,6 +24,7 @@ _MOST_SHAPES = 50_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000
 _NONE = np.empty(0, np.int64)
+_FIRST = np.zeros(1, np.int64)
 Values = np.ndarray[Any, np.dtype[np.float64]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -107,10 +108,10 @@ class BulkReader:
         """See :class:`kronos_health.logs.reading.Bulk`."""
         array = np.frombuffer(surveyed.data, np.uint8)
         starts, ends = _lines_at(surveyed, hits)
-        plain = has_stamp(array, starts) & has_stamp(array, ends) & (ends - starts <= _LONGEST)
-        starts, ends = starts[plain], ends[plain]
+        short = ends - starts <= _LONGEST
+        starts, ends = starts[short], ends[short]
         lines = self._planned(surveyed, _Lines(starts, ends, starts, starts))
-        lines = self._timed(array, lines)
+        lines = self._timed(array, lines.where(has_stamp(array, lines.ends)))  # the next line is another record
         self._found = self._numbers_of(array, lines, offset), self._tallies_of(lines, offset)
         if not len(lines.starts):
             return hits, 0
@@ -154,7 +155,8 @@ class BulkReader:
 
     def _learnt(self, line: bytes) -> int:
         """The number of the plan of all lines of the shape of ``line``; -1 where it is none."""
-        plan = plan_of(line, self._matcher)
+        begins = has_stamp(np.frombuffer(line, np.uint8), _FIRST)
+        plan = plan_of(line, self._matcher) if begins else None
         self._plans += [plan] if plan is not None else []
         return -1 if plan is None else len(self._plans) - 1
 

@@ -107,10 +107,12 @@ def shaped(array: Bytes, kept: frozenset[str]) -> Bytes:
     """An array of text as :func:`shapes` makes it; rows of a matrix follow each other as in memory."""
     flat = array.reshape(-1)
     digit = (flat - np.uint8(48)) < 10
-    beside = digit.copy() if kept else digit
+    result = digit.view(np.uint8) * np.uint8(255)
+    result |= flat
     for item in kept:
         alone = flat == ord(item)
-        alone[1:] &= ~beside[:-1]
-        alone[:-1] &= ~beside[1:]
-        digit &= ~alone
-    return (flat | (digit.view(np.uint8) * np.uint8(255))).reshape(array.shape)
+        # Of two truth values, "greater" says that the first is true and the second is not.
+        np.greater(alone[1:], digit[:-1], out=alone[1:])
+        np.greater(alone[:-1], digit[1:], out=alone[:-1])
+        result[alone] = ord(item)
+    return result.reshape(array.shape)

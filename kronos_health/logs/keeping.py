@@ -23,6 +23,7 @@ class BulkKeeper:
         self._kept, self._per_metric = kept, per_metric
         self._waiting: list[tuple[Plain, Plain]] = []
         self._rows = 0
+        self._newest: dict[tuple[str, str | None], Plain] = {}
 
     def add(self, numbers: Plain, tallies: Plain) -> int:
         """Take the columns of one block, whose other records were taken before; returns how many rows that makes."""
@@ -32,10 +33,22 @@ class BulkKeeper:
         self._kept.completed += int(np.count_nonzero(np.isin(tallies.series[late], completed)))
         self._waiting.append((numbers, tallies))
         self._rows += len(numbers.values) + len(tallies.values)
-        return self.flush() if self._rows >= _MANY else 0
+        return self._flush() if self._rows >= _MANY else 0
 
-    def flush(self) -> int:
-        """Put everything into ``kept``; returns how many rows that makes."""
+    def close(self) -> int:
+        """Put everything into ``kept``; returns how many rows more that makes."""
+        rows = self._flush()
+        for (metric, subject), newest in self._newest.items():
+            known = self._kept.newest(metric, subject, self._per_metric)
+            before = len(known) + len(newest.values)  # were told as rows
+            # Some of the same blocks were taken one by one, before these.
+            ordered = sorted([*known, *_samples(metric, subject, newest)], key=lambda sample: sample.start_offset)
+            self._kept.samples[metric, subject] = deque(ordered, self._per_metric)
+            rows += len(self._kept.samples[metric, subject]) - before
+        self._newest.clear()
+        return rows
+
+    def _flush(self) -> int:
         waiting, self._waiting, self._rows = self._waiting, [], 0
         rows = 0
         for part in _by_series([numbers for numbers, _ in waiting]):
@@ -48,18 +61,10 @@ class BulkKeeper:
         (metric, symbol), *_ = part.names
         subject = symbol[:SUBJECT_CHARS] if symbol else None
         self._kept.windows.add_many(metric, subject, part.times, part.values)
-        newest = self._kept.newest(metric, subject, self._per_metric)
-        before, first = len(newest), max(len(part.values) - self._per_metric, 0)
-        read = [
-            Sample(metric, subject, value, moment_of(time), offset)
-            for value, time, offset in zip(
-                part.values[first:].tolist(), part.times[first:].tolist(), part.offsets[first:].tolist(), strict=True
-            )
-        ]
-        # Some of the same blocks were taken one by one, before these.
-        ordered = sorted([*newest, *read], key=lambda sample: sample.start_offset)
-        self._kept.samples[metric, subject] = deque(ordered, self._per_metric)
-        return len(self._kept.samples[metric, subject]) - before
+        newest = self._newest.get((metric, subject))
+        known = 0 if newest is None else len(newest.values)
+        self._newest[metric, subject] = _last(self._per_metric, part if newest is None else _followed(newest, part))
+        return len(self._newest[metric, subject].values) - known
 
     def _keep_tallies(self, part: Plain) -> int:
         (signature, subject), *_ = part.names
@@ -71,6 +76,26 @@ class BulkKeeper:
             first, last = moment_of(int(times.min())), moment_of(int(times.max()))
             rows += self._kept.count(Tally(signature, (subject or "")[:SUBJECT_CHARS], minute, len(some), first, last))
         return rows
+
+
+def _last(count: int, part: Plain) -> Plain:
+    first = max(len(part.values) - count, 0)
+    return Plain(part.names, part.series[first:], part.times[first:], part.offsets[first:], part.values[first:])
+
+
+def _followed(one: Plain, other: Plain) -> Plain:
+    return Plain(
+        one.names,
+        np.concatenate([one.series, other.series]),
+        np.concatenate([one.times, other.times]),
+        np.concatenate([one.offsets, other.offsets]),
+        np.concatenate([one.values, other.values]),
+    )
+
+
+def _samples(metric: str, subject: str | None, part: Plain) -> Iterator[Sample]:
+    rows = zip(part.values.tolist(), part.times.tolist(), part.offsets.tolist(), strict=True)
+    return (Sample(metric, subject, value, moment_of(time), offset) for value, time, offset in rows)
 
 
 def _by_series(parts: list[Plain]) -> Iterator[Plain]:

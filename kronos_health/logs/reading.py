@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -121,6 +123,10 @@ class Reading:
 
     def run(self, progress: Progress, budget: Budget) -> None:
         """Read on until the end of the file or of the budget; at least one block is read."""
+        with _collector_at_rest():
+            self._run(progress, budget)
+
+    def _run(self, progress: Progress, budget: Budget) -> None:
         block = max(_SMALLEST_BLOCK, 4 * (self.caps.bytes + LOOKAHEAD))
         while True:
             data = self.content.read(progress.offset, block)
@@ -257,6 +263,18 @@ class _Cut:
         starts = self.pieces.starts[max(index - HEADS, 0) : index][::-1].tolist()
         heads = [first_line(self.data, self.start + start) for start in starts]
         return heads if len(heads) == HEADS else [*heads, *self.before()][:HEADS]
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Without looks for cyclic garbage: a block's many hits are none, and would be gone through again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _between(positions: Positions, start: int, end: int) -> Positions:

@@ -178,7 +178,7 @@ def _read(scan: Scan, assignment: Assignment, several: bool) -> None:
     else:
         keeper = BulkKeeper(kept, scan.logs.samples_per_metric)
         _reading(scan, log, journal or log.content, kept, keeper, whole).run(progress, scan.budget)
-        scan.budget.events -= keeper.flush()
+        scan.budget.events -= keeper.close()
     if journal:
         progress.tail = journal.before(progress.offset, len(progress.tail))
     if not proves(log, log.head, progress.tail, progress.offset):
