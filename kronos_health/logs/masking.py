@@ -21,7 +21,6 @@ from kronos_health.logs.necessary import Rule, folded
 MASK = "***"
 _LONGEST = 16_384  # characters: longer texts are not remembered
 _REMEMBERED = 256  # shapes: four megabytes at most
-_SHAPED = dict.fromkeys(range(ord("0"), ord("9") + 1), "0")
 
 _NAMES = (
     r"password|passwd|passphrase|(?<![a-z])(?:pass|pwd)|secret|token|credentials?"
@@ -55,9 +54,9 @@ _clean: set[str] = set()  # shapes of texts in which nothing was found
 
 def mask(text: str) -> str:
     """``text`` with every secret replaced by ``***``; what named it stays, so that the line can still be read."""
-    if len(text) > _LONGEST or not text.isascii():
+    if len(text) > _LONGEST:
         return _masked(text)
-    shape = text.translate(_SHAPED)
+    shape = _shape(text)
     if shape in _clean and not _may_hold(_telling_digits_apart(), text):
         return text
     masked = _masked(text)
@@ -66,6 +65,12 @@ def mask(text: str) -> str:
             _clean.clear()
         _clean.add(shape)
     return masked
+
+
+def _shape(text: str) -> str:
+    for digit in "123456789":  # str.translate is thirty times slower where a letter is not of ASCII
+        text = text.replace(digit, "0")
+    return text
 
 
 def _masked(text: str) -> str:

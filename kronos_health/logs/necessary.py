@@ -22,14 +22,17 @@ _NO_WIDTH = (sre.AT, sre.ASSERT, sre.ASSERT_NOT)
 _REPEATS = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
 _LETTERS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
 # Without regard to case, Python's expressions take these for letters of ASCII; str.lower does not.
-_LIKE_ASCII = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}
+_LIKE_ASCII = {"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"}
 _Texts = frozenset[str]
 _NOTHING = frozenset({""})
 
 
 def folded(text: str) -> str:
     """``text`` for what is looked for without regard to case."""
-    return text.lower() if text.isascii() else text.translate(_LIKE_ASCII).lower()
+    if not text.isascii():
+        for letter, taken_for in _LIKE_ASCII.items():
+            text = text.replace(letter, taken_for)
+    return text.lower()
 
 
 @dataclass(frozen=True, slots=True)
