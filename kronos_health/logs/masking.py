@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from kronos_health.logs.detectors import masked_token, rules
 from kronos_health.logs.digits import digits_told_apart
@@ -20,7 +20,7 @@ from kronos_health.logs.necessary import Rule, folded
 
 MASK = "***"
 _LONGEST = 16_384  # characters: longer texts are not remembered
-_REMEMBERED = 256  # shapes: four megabytes at most
+_REMEMBERED = 256  # shapes: four megabytes of ASCII at most
 
 _NAMES = (
     r"password|passwd|passphrase|(?<![a-z])(?:pass|pwd)|secret|token|credentials?"
@@ -48,7 +48,6 @@ _ALTERNATIVES = (
     rf"(?P<keep9>(?i:{_NAMES})\\?[\"']?\s{{0,4}}(?:=>|[:=])\s{{0,4}})(?:{_QUOTED}|{_SCHEMES}[^\s,;&\"'\\)\]}}]+)",
 )
 _NAMED = tuple(Rule(pattern, re.DOTALL) for pattern in _ALTERNATIVES)
-_ALL_NAMED = Rule("|".join(_ALTERNATIVES), re.DOTALL)
 _clean: set[str] = set()  # shapes of texts in which nothing was found
 
 
@@ -75,14 +74,21 @@ def _shape(text: str) -> str:
 
 def _masked(text: str) -> str:
     low = folded(text)
-    if any(rule.may_match(text, low) and rule.expression.search(text) for rule in _NAMED):
-        text = _ALL_NAMED.expression.sub(_without_secret, text)
+    named = tuple(rule.pattern for rule in _NAMED if rule.may_match(text, low))
+    if named:
+        text = _one_of(named).sub(_without_secret, text)
         low = folded(text)
     for rule in rules():
         if rule.may_match(text, low):
             text = rule.expression.sub(_without_token, text)
             low = folded(text)
     return text
+
+
+@lru_cache(maxsize=64)
+def _one_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """The rules in one expression, so that what the leftmost finds is not looked at by the others."""
+    return re.compile("|".join(patterns), re.DOTALL)
 
 
 def _may_hold(some: Iterable[Rule], text: str) -> bool:
