@@ -6,6 +6,7 @@ compared. So two shapes of one hash cost time (the second is looked up line by l
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -62,9 +63,6 @@ class _Known:
 
     def __init__(self, width: int) -> None:
         self.width = width
-        ones = np.tri(width + 1, width, -1, np.uint8) * np.uint8(255)
-        self._own = ones.view(f"V{width}").reshape(-1)  # by length: which bytes of a row are the line's
-        self._weights = np.random.default_rng(_SEED).integers(1, 2**63, width // 8, np.uint64) | np.uint64(1)
         self._hashes: Hashes = np.empty(0, np.uint64)
         self._words: Hashes = np.empty((0, width // 8), np.uint64)
         self._numbers: Positions = np.empty(0, np.int64)
@@ -72,7 +70,7 @@ class _Known:
     def own(self, lines: Bytes, lengths: Positions) -> Bytes:
         """``lines`` with zeros instead of what follows them."""
         words = lines.view(np.uint64)
-        words &= self._own[lengths].view(np.uint64).reshape(words.shape)
+        words &= _own_bytes(self.width)[lengths].view(np.uint64).reshape(words.shape)
         return lines
 
     def numbers(self, shapes: Bytes) -> Positions:
@@ -93,5 +91,16 @@ class _Known:
         self._words, self._numbers = words[first], numbers[first]
 
     def _hash(self, words: Hashes) -> Hashes:
-        hashes: Hashes = np.einsum("ij,j->i", words, self._weights)
+        hashes: Hashes = np.einsum("ij,j->i", words, _weights(self.width))
         return hashes
+
+
+@cache
+def _own_bytes(width: int) -> Any:
+    """By a line's length, which bytes of its row are its own."""
+    return (np.tri(width + 1, width, -1, np.uint8) * np.uint8(255)).view(f"V{width}").reshape(-1)
+
+
+@cache
+def _weights(width: int) -> Hashes:
+    return np.random.default_rng(_SEED).integers(1, 2**63, width // 8, np.uint64) | np.uint64(1)

@@ -6,7 +6,6 @@ under it. It is ended with SIGKILL at a random moment, and another one takes ove
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import signal
 import time
@@ -33,9 +32,8 @@ from kronos_health.store.tables.logs import (
     log_window_bin,
 )
 from tests.logs.support import THEN, line, reuse
+from tests.support.forked import started
 
-# Processes that have everything imported already, so that the kill hits the scan and not its start.
-PROCESSES = multiprocessing.get_context("forkserver")
 LOGS = Logs.model_validate({"idle_seconds": 0.02, "max_events": 40})
 
 
@@ -82,8 +80,7 @@ def kill_again_and_again(url: str, path: Path, kills: int, seed: int) -> Program
     chance = random.Random(seed)
     program = Program(path, chance)
     for _ in range(kills):
-        process = PROCESSES.Process(target=scan_for_ever, args=(url, path))
-        process.start()
+        process = started(scan_for_ever, url, path)
         end = time.monotonic() + chance.uniform(0.05, 0.35)
         while time.monotonic() < end:
             program.go_on()
@@ -112,11 +109,6 @@ def check_every_event_once(url: str, path: Path, program: Program) -> None:
         assert connection.execute(select(func.sum(log_scan.c.duplicates))).scalar_one() == 0
 
 
-@pytest.fixture(scope="module", autouse=True)
-def imported() -> None:
-    PROCESSES.set_forkserver_preload(["tests.logs.test_killed"])
-
-
 def it_loses_and_doubles_nothing_when_it_is_killed(sqlite_url: str, tmp_path: Path) -> None:
     path = tmp_path / "trade.log"
     program = kill_again_and_again(sqlite_url, path, kills=25, seed=20251030)
@@ -127,7 +119,7 @@ def it_loses_and_doubles_nothing_when_it_is_killed(sqlite_url: str, tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def it_loses_and_doubles_nothing_on_either_database(database_url: str, tmp_path: Path) -> None:
+def it_loses_and_doubles_nothing_in_a_thousand_kills_on_either_database(database_url: str, tmp_path: Path) -> None:
     path = tmp_path / "trade.log"
-    program = kill_again_and_again(database_url, path, kills=400, seed=1)
+    program = kill_again_and_again(database_url, path, kills=1000, seed=1)
     check_every_event_once(database_url, path, program)
