@@ -34,7 +34,8 @@ _GLOG = (
     rb"(?:[VDIWEFC]\d{4}|\[[VDIWEFC]\d{3,4}) \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)?(?: [^\s\]]+:\d+\])?(?: \[[^\]\s]*\])*"
 )
 _MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-# torch 2.0 to 2.2 write before each line of a message: [2023-09-28 14:50:06,548] [0/8] torch._dynamo.x: [WARNING]
+# torch 2.1 and 2.2 write before each line of a message (2.0 before the first):
+# [2023-09-28 14:50:06,548] [0/8] torch._dynamo.x: [WARNING]
 _OLD_TORCH = (
     rb"(?!\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] (?:\[\d+/\d+[^\]]*\] )?torch[\w.]*: \[[A-Z]+\] "
     rb"(?:  |[Tt]o (?:diagnose|log all)))"  # not these: they go on with it

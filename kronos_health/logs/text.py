@@ -9,8 +9,13 @@ from functools import cached_property
 from kronos_health.logs.lines import ENVELOPE
 
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]{0,500}(?:\x07|\x1b\\)|[@-Z\\-_])")
+# torch 2.3 on: W1030 09:08:09.060000 140234 torch/_dynamo/x.py:1] [0/8]; 2.0 to 2.2: [2023-09-28 14:50:06,548] [0/8]
+# torch._dynamo.x: [WARNING]
 _TORCH_PREFIX = re.compile(
-    r"^(?:\[rank\d+\]:? ?)*[VDIWEFC]\d{4} \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)? [^\s\]]+:\d+\](?: \[[^\]\s]*\])* ?",
+    r"^(?:\[rank\d+\]:? ?)*(?:"
+    r"[VDIWEFC]\d{4} \d\d:\d\d:\d\d(?:\.\d+)?(?: +\d+)? [^\s\]]+:\d+\](?: \[[^\]\s]*\])* ?|"
+    r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] (?:\[[^\]\s]*\] )?torch[\w.]*: \[[A-Z]+\] ?"
+    r")",
     re.MULTILINE,
 )
 _ENVELOPE = re.compile("^" + ENVELOPE.decode(), re.MULTILINE)

@@ -106,7 +106,7 @@ SKIPS = {
     "skipping cudagraphs due to cpu device (arg0_1). Found from : \n File": "cpu device (arg0_1)",
     "skipping cudagraphs due to multiple devices: device(type='cuda', index=0), device(type='cpu')":
         "multiple devices: device(type='cuda', index=0), device(type='cpu')",
-    # torch 2.4 to 2.13 backends/cudagraphs.py puts the prefix in front of one that is there
+    # torch 2.3 to 2.15 backends/cudagraphs.py puts the prefix in front of one that is there
     "skipping cudagraphs due to skipping cudagraphs due to mutated inputs (3 instances)":
         "mutated inputs (3 instances)",
     # torch 2.13 cudagraph_trees.py
@@ -128,7 +128,7 @@ def it_reports_skipped_graphs_with_their_reason(text: str, reason: str) -> None:
 
 
 OTHERS = [
-    # torch 2.13 convert_frame.py; until 2.4 the limit was called cache_size_limit
+    # torch 2.13 convert_frame.py; until 2.6 the limit was called cache_size_limit
     ("torch._dynamo hit config.recompile_limit (8)\n   function: 'f' (a.py:5)\n   last reason: 0/7: x == 5\nTo log all",
      "recompile_limit", "0/7: x == 5"),
     ("torch._dynamo hit config.cache_size_limit (64)\n   function: 'f' (a.py:5)\n   reasons:  x == 5\n",
@@ -136,7 +136,7 @@ OTHERS = [
     ("torch._dynamo hit config.accumulated_recompile_limit (256)", "recompile_limit", None),
     ("torch._dynamo.exc.FailOnRecompileLimitHit: Hard failure due to fullgraph=True", "recompile_limit",
      "Hard failure due to fullgraph=True"),
-    # torch 2.1, each line behind its prefix (_logging/_internal.py of 2.0 to 2.2; convert_frame.py)
+    # torch 2.2, each line behind its prefix (_logging/_internal.py of 2.1 and 2.2; convert_frame.py)
     (("[2023-09-28 14:50:06,548] torch._dynamo.convert_frame: [WARNING] torch._dynamo hit config.cache_size_limit (8)\n"
      "[2023-09-28 14:50:06,548] torch._dynamo.convert_frame: [WARNING]    function: 'transform' (a.py:5)\n"
      "[2023-09-28 14:50:06,548] torch._dynamo.convert_frame: [WARNING]    last reason: tensor 'L[x]' size mismatch\n"),
@@ -151,7 +151,7 @@ OTHERS = [
     ("No valid triton configs. OutOfMemoryError: out of resource: triton_mm Required: 264224 Hardware limit:232448",
      "compile_error", "No valid triton configs"),
     ("No valid triton configs. OutOfMemoryError: CUDA out of memory.", "compile_error", "No valid triton configs"),
-    # c10/cuda/CUDACachingAllocator.cpp, CUDAException.cpp; before torch 2.2 with the capacity in parentheses
+    # c10/cuda/CUDACachingAllocator.cpp, CUDAException.cpp; before torch 2.1 with the capacity in parentheses
     (("RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 7.79 GiB total capacity; 6.19 GiB already "
      "allocated; 5.31 MiB free; 6.36 GiB reserved in total by PyTorch) If reserved memory is >> allocated memory"),
      "cuda_out_of_memory", None),
