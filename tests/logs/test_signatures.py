@@ -73,6 +73,16 @@ LOOK_ALIKES = {
     "enabling": line("enabling cudagraphs due to override_cudagraphs annotation"),
     "a template": line('log.warning("skipping cudagraphs due to %s", reason)'),
     "a format string": 'log_cudagraph_skip_and_bump_counter(f"skipping cudagraphs due to {reason}")',
+    "torch's source, 2.3 backends/cudagraphs.py": '        return "skipping cudagraphs due to incompatible op"',
+    "torch's source, raised (2.2 to 2.6 triton_heuristics.py)": (
+        'raise RuntimeError(\n    "No valid triton configs. Report a fatal compilation error"\n)'
+    ),
+    "torch's source, a limit (2.3 to 2.10 convert_frame.py)": 'unimplemented(f"{limit_type} reached")',
+    "torch's source, a recompilation (2.2 to 2.15 guards.py)": (
+        'f"Recompiling function {code.co_name} in {code.co_filename}"\n'
+        'f"triggered by the following guard failure(s):\\n{failures}"'
+    ),
+    "a triggered order": line("stop order triggered by the following guard of the strategy"),
     "an except clause": "except torch.cuda.OutOfMemoryError as error:",
     "an import": "from torch._dynamo.exc import BackendCompilerFailed, InternalTorchDynamoError",
     "nothing failed": line("Kronos forecasts: 5 passed, 0 failed; failures: 0"),
