@@ -83,6 +83,15 @@ def it_finds_the_fixed_texts_in_what_matches(item: Wording) -> None:
     assert any(literal in match.message for literal in match.signature.literals)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("item", {item.signature: item for item in WORDINGS}.values(), ids=ids)
+def it_takes_no_longer_over_endless_blanks(item: Wording) -> None:
+    """What is tried at each blank of a line must not look at all the blanks after it."""
+    blanks = " " * 200_000
+    for text in (f"{item.printed}{blanks}x", f"{blanks}{item.printed}", f"{item.printed}\n{blanks}+{blanks}x"):
+        matches(text)
+
+
 FROM_TORCH = ["graph_reuse", "cudagraph_skipped", "recompile_limit", "recompile", "compile_error",
               "cuda_out_of_memory", "cuda_error"]  # fmt: skip
 
