@@ -25,7 +25,7 @@ from kronos_health.domain.probes import Environment, ProbeKind
 from kronos_health.probe.claim import target_device
 from kronos_health.probe.ladder import first_failing_layer
 from kronos_health.probe.variants import BUILT_IN
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.store.database import open_engine, reading
 from kronos_health.store.history import run_query
 from kronos_health.store.migrations import upgrade

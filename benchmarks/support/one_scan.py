@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kronos_health.checks.context import open_context
 from kronos_health.checks.scanning import scan
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.store import migrations
 from kronos_health.store.database import open_engine
 

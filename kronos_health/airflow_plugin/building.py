@@ -15,7 +15,7 @@ from airflow.sdk import DAG, Asset, AssetWatcher, CronTriggerTimetable, TaskGrou
 
 from kronos_health.airflow_plugin import tasks
 from kronos_health.airflow_plugin.triggers import LogHits, followed, state_of
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 
 # An update of these is a wake-up, no message: whoever it wakes reads the database.
 PROBES = Asset("kronos_health_probes")

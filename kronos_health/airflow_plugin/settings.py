@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kronos_health.settings import Settings
 from kronos_health.settings.errors import Problem, SettingsError
 from kronos_health.settings.loading import LoadedSettings, load_settings
+from kronos_health.settings.models import Settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

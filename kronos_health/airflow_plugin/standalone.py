@@ -27,7 +27,7 @@ from kronos_health.airflow_plugin.serving.prepare import PROBLEM
 from kronos_health.airflow_plugin.serving.rest import Airflow, AirflowAway
 from kronos_health.airflow_plugin.serving.state import USER, Layout, forget_run, secrets_of, take_lock
 from kronos_health.airflow_plugin.serving.terminal import Terminal
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.settings.command import own_command
 from kronos_health.settings.loading import PREFIX, LoadedSettings, load_settings
 

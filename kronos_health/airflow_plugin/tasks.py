@@ -36,7 +36,8 @@ def opened(dag_run: Any) -> Iterator[Context]:
 
     from kronos_health.airflow_plugin.storage import open_storage
     from kronos_health.checks.campaigns import ProbeHeld
-    from kronos_health.checks.context import CheckError, Origin, open_context
+    from kronos_health.checks.context import Origin, open_context
+    from kronos_health.checks.errors import CheckError
     from kronos_health.settings.errors import SettingsError
     from kronos_health.store.errors import CursorMoved, DatabaseUnreachable, StoreError, SwitchMoved
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 from kronos_health.alerts import acts
 from kronos_health.alerts.policy_step import OPEN
 from kronos_health.alerts.text import clean_line, moment, shorten
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.domain.alerts import Alert, AlertDecision, AlertState
 from kronos_health.domain.matching import Matcher, parse_matcher
 from kronos_health.domain.silences import ActionKind, Silence, Via

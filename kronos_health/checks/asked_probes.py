@@ -11,7 +11,8 @@ import os
 import socket
 from datetime import datetime, timedelta
 
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.probing import CampaignSummary, ProbeRequest, probe
 from kronos_health.domain.conversation import AskedProbe
 from kronos_health.store import asked_probes as store

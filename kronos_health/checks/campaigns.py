@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from kronos_health.checks.context import CheckError, Context, require_known
+from kronos_health.checks.context import Context, require_known
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.places import Place, taken_over
 from kronos_health.domain.campaigns import Campaign, PlannedProbe
 from kronos_health.domain.probes import ProbeSpec

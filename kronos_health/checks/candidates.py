@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.watching import KRONOS
 from kronos_health.domain.candidates import LATEST, PRODUCTION, Candidate, CandidateError, parse_candidate
 from kronos_health.domain.upstream import Unknown

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from kronos_health.settings import Settings
+from kronos_health.checks.errors import CheckError
+from kronos_health.settings.models import Settings
 from kronos_health.store import migrations
 from kronos_health.store.database import open_engine
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from kronos_health.logs.objects import OpenStorage
 
 Clock = Callable[[], datetime]
-
-
-class CheckError(Exception):
-    """A use case was asked for something that does not exist or cannot be done; the text says what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)

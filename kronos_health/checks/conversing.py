@@ -14,7 +14,8 @@ from typing import Any
 
 from kronos_health.alerts.text import moment
 from kronos_health.checks import acting, asked_probes, saying
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.domain.conversation import RequestVerdict, SlackRequest, Wish
 from kronos_health.domain.matching import Matcher, Subject
 from kronos_health.domain.silences import Via

@@ -15,13 +15,14 @@ from typing import TextIO
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from kronos_health.checks.context import CheckError, Context, require_known
+from kronos_health.checks.context import Context, require_known
 from kronos_health.checks.delivering import DeliverySummary, deliver
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.scanning import ScanSummary, catalogue_of, scan
 from kronos_health.logs.follower import Follower, Say
 from kronos_health.logs.places import live_files
 from kronos_health.logs.waking import Waking
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.store.errors import StoreError
 
 # The record of a hit may still be open when it is scanned: so often it is scanned again, a moment later.

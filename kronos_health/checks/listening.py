@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kronos_health.checks import asked_probes, conversing
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
 from kronos_health.checks.delivering import deliver
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.listener_health import Health, health_of
 from kronos_health.domain.conversation import Listener, Wish
 from kronos_health.store import conversation as store

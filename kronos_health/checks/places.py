@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.domain.campaigns import NOTHING_MEASURED, Measured, PlannedProbe
 from kronos_health.domain.probes import Environment, Iteration, ProbeSpec
 from kronos_health.probe.holder import SIGN_OF_LIFE

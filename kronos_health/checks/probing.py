@@ -8,7 +8,8 @@ from datetime import datetime
 
 from kronos_health.alerts import recording
 from kronos_health.checks import campaigns, candidates, trials
-from kronos_health.checks.context import CheckError, Context, require_known
+from kronos_health.checks.context import Context, require_known
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.figures import watch_figures
 from kronos_health.checks.observations import probes as observations
 from kronos_health.checks.places import EnvironmentChanged, Place

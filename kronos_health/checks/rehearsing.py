@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kronos_health.checks import candidates
-from kronos_health.checks.context import CheckError, Context, require_known, utc_now
+from kronos_health.checks.context import Context, require_known, utc_now
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.probing import run_alone
 from kronos_health.domain.candidates import PRODUCTION
 from kronos_health.domain.probes import Outcome, ProbeResult, ProbeSpec

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kronos_health.alerts import recording
-from kronos_health.checks.context import CheckError, Context, require_known
+from kronos_health.checks.context import Context, require_known
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.pulse import pulse
 from kronos_health.checks.scan_news import observe
 from kronos_health.domain.logs import FindingGroup, ScanCounts, ScanResult, Severity
@@ -18,8 +19,7 @@ from kronos_health.logs.objects import fsspec_filesystem
 from kronos_health.logs.report import FileReport
 from kronos_health.logs.report import scan_file as read_file
 from kronos_health.logs.scanner import scan_source
-from kronos_health.settings import Settings
-from kronos_health.settings.models import Source
+from kronos_health.settings.models import Settings, Source
 from kronos_health.store import logs as store
 from kronos_health.store.database import reading, writing
 from kronos_health.store.errors import CursorMoved

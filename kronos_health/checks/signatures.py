@@ -6,13 +6,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.scanning import catalogue_of, scan_single_file
 from kronos_health.domain.logs import Severity
 from kronos_health.logs.catalogue import Catalogue, load_catalogue
 from kronos_health.logs.errors import CatalogueError
 from kronos_health.logs.proposing import Seen, propose
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.store.database import reading
 from kronos_health.store.log_errors import StoredError, error_kinds
 

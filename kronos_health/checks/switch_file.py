@@ -12,7 +12,7 @@ from kronos_health.domain.switch import Switch, Values
 from kronos_health.logs.masking import mask
 from kronos_health.probe.variants import UnknownVariant, find_variant
 from kronos_health.revisit.switching import File
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.upstream import env_file
 from kronos_health.upstream.env_file import Content, FileTrouble
 from kronos_health.upstream.shell_edit import CannotEdit, edited, values_of

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kronos_health.checks.observations.switch import changes_line
 from kronos_health.domain.revisit import Decision
 from kronos_health.domain.switch import Switch
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 
 _ROWS_SHOWN = 12
 

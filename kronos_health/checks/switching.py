@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from kronos_health.alerts import recording
 from kronos_health.checks import switch_file
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.observations import switch as observations
 from kronos_health.checks.pulse import pulse
 from kronos_health.checks.switch_words import summary_of_decision, summary_of_failure

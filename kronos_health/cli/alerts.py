@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.cli.common import context, load, out
 from kronos_health.domain.logs import Severity
-from kronos_health.store.database import reading
 
 if TYPE_CHECKING:
     from kronos_health.checks.acting import Acted
@@ -36,6 +35,7 @@ def alerts_command(ctx: typer.Context) -> None:
         return
     from kronos_health.cli.tables import open_alerts_list, rows_table
     from kronos_health.history.status import open_alerts
+    from kronos_health.store.database import reading
     from kronos_health.store.history import run_query
 
     opened = context()
@@ -50,6 +50,7 @@ def alerts_command(ctx: typer.Context) -> None:
 def show_command(fingerprint: str = typer.Argument(help="kind:key, as listed by kronos-health alerts")) -> None:
     """One alert: its state, every step with its reason, what people did, and its messages."""
     from kronos_health.cli.tables import rows_table
+    from kronos_health.store.database import reading
     from kronos_health.store.history import run_query
 
     opened = context()
@@ -139,6 +140,7 @@ def route_command(
 
 def _print(query: str) -> None:
     from kronos_health.cli.tables import rows_table
+    from kronos_health.store.database import reading
     from kronos_health.store.history import run_query
 
     opened = context()

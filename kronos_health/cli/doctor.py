@@ -9,7 +9,6 @@ import typer
 from rich.text import Text
 
 from kronos_health.cli.common import load, out
-from kronos_health.settings.command import spelled
 
 if TYPE_CHECKING:
     from kronos_health.checks.doctor import Diagnosis
@@ -39,6 +38,7 @@ def doctor_command(
     """
     from kronos_health.airflow_plugin.asking import ask_airflow
     from kronos_health.checks import doctor
+    from kronos_health.settings.command import spelled
 
     loaded = load()
     settings = loaded.settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from kronos_health.cli.common import context, load, out, prepared_context
-from kronos_health.cli.progress import ProbeProgress
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +37,7 @@ def up_command(
 def check_command() -> None:
     """One pass without the page: watch, scan, probe where evidence is stale, decide, tell. Exit status 0, 1 or 2."""
     from kronos_health.checks.health import check
+    from kronos_health.cli.progress import ProbeProgress
     from kronos_health.history.screen import render_status
     from kronos_health.history.status import build_status
     from kronos_health.store.database import reading

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.cli.common import context, load, out
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from kronos_health import __version__
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.cli import (
     alerts,
     candidates,

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import typer
 
-from kronos_health.checks.campaigns import to_resume, unfinished
-from kronos_health.checks.context import Context
-from kronos_health.checks.probing import CampaignSummary, ProbeRequest, ladder, probe
-from kronos_health.checks.probing import resume as resume_campaign
-from kronos_health.cli.common import errors, out, prepared_context
-from kronos_health.cli.progress import ProbeProgress
-from kronos_health.domain.candidates import PRODUCTION
-from kronos_health.domain.probes import Outcome, ProbeKind, ProbeRecord
+from kronos_health.cli.common import out, prepared_context
 
 Names = list[str]
-ATTENTION, COULD_NOT = 1, 2
 _IGNORE = "run now, also in a window of [[probe.blackout]]"
 
 _RESUME = typer.Option(False, "--resume", help="go on with the newest unfinished campaign, or with CAMPAIGN")
@@ -61,15 +51,20 @@ def probe_command(
 
     One that needs a newer torch is skipped, and no failure.
     """
+    from kronos_health.checks.probing import ProbeRequest
+    from kronos_health.cli import campaigns
+    from kronos_health.domain.candidates import PRODUCTION
+    from kronos_health.domain.probes import ProbeKind
+
     asked = bool(target or variant or iterations or regime or rehearse is not None or not with_eager or candidate)
     _check_resume(resume, campaign, asked)
     context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     places = (*([PRODUCTION] if production or not candidate else []), *candidate)
     chosen = (_some(target), _some(variant), iterations or None, _some(regime))
     request = ProbeRequest(*chosen, rehearse, with_eager, places)
-    summary = _resume(context, campaign) if resume else _run(context, request)
-    _show(summary)
-    raise typer.Exit(_status(record for record in summary.probes if record.kind is ProbeKind.MEASURED))
+    summary = campaigns.resume(context, campaign) if resume else campaigns.run(context, request)
+    campaigns.show(summary)
+    raise typer.Exit(campaigns.status_of(record for record in summary.probes if record.kind is ProbeKind.MEASURED))
 
 
 def ladder_command(
@@ -82,12 +77,16 @@ def ladder_command(
 
     Where there is no CUDA, CUDA graphs are rehearsed. Exit status 1 unless every layer passes.
     """
+    from kronos_health.checks.probing import ladder
+    from kronos_health.cli import campaigns
+    from kronos_health.cli.progress import ProbeProgress
+
     context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     passes = True
     for name in target or context.settings.probe.targets:
         with ProbeProgress(out) as progress:
             summary, result = ladder(context, name, iterations, regime, progress.show)
-        _show(summary)
+        campaigns.show(summary)
         style = "green" if result.passes else "red"
         out.print(f"{name}: {result.sentence}", style=style, highlight=False, markup=False)
         passes = passes and result.passes
@@ -105,14 +104,17 @@ def benchmark_command(
 
     Exit status 2 when one of them could not be measured; what they came to is the decision, not the status.
     """
+    from kronos_health.checks.probing import ProbeRequest
+    from kronos_health.cli import campaigns
     from kronos_health.history.tables import benchmark_table
 
     _check_resume(resume, campaign)
     context = prepared_context().ignoring_blackout() if ignore_blackout else prepared_context()
     request = ProbeRequest((target,), ("eager", "compiled"), iterations)
-    summary = _resume(context, campaign) if resume else _run(context, request)
+    summary = campaigns.resume(context, campaign) if resume else campaigns.run(context, request)
     out.print(benchmark_table(summary.probes, summary.comparisons, context.settings.revisit))
-    raise typer.Exit(COULD_NOT if _status(summary.probes) == COULD_NOT else 0)
+    unmeasured = campaigns.status_of(summary.probes) == campaigns.COULD_NOT
+    raise typer.Exit(campaigns.COULD_NOT if unmeasured else 0)
 
 
 def variants_command() -> None:
@@ -139,49 +141,6 @@ def _check_resume(resume: bool, campaign: str, asked: bool = False) -> None:
         raise typer.BadParameter(
             "a campaign goes on by its stored plan: leave out the other options", param_hint="--resume"
         )
-
-
-def _resume(context: Context, campaign: str) -> CampaignSummary:
-    standing = to_resume(context, campaign or None)
-    out.print(f"Going on with {standing.line}.", highlight=False, markup=False)
-    with ProbeProgress(out) as progress:
-        return resume_campaign(context, standing, progress.show)
-
-
-def _status(probes: Iterable[ProbeRecord]) -> int:
-    """2 before 1: a probe that could not be made must not be taken for one that found something."""
-    outcomes = [record.outcome for record in probes if not record.unsupported]
-    if any(outcome is None or not outcome.about_the_model for outcome in outcomes):
-        return COULD_NOT
-    return 0 if all(outcome is Outcome.PASSED for outcome in outcomes) else ATTENTION
-
-
-def _tell_of_unfinished(context: Context) -> None:
-    standing = unfinished(context)
-    if standing is not None and standing.held_by:
-        errors.print(
-            f"{standing.line} runs now ({standing.held_by}); this starts another.", style="yellow", markup=False
-        )
-    elif standing is not None:
-        errors.print(
-            f"{standing.line} was not finished: --resume goes on with it; this starts a new one.",
-            style="yellow",
-            markup=False,
-        )
-
-
-def _run(context: Context, request: ProbeRequest) -> CampaignSummary:
-    _tell_of_unfinished(context)
-    with ProbeProgress(out) as progress:
-        return probe(context, request, progress.show)
-
-
-def _show(summary: CampaignSummary) -> None:
-    from kronos_health.history.tables import probe_table
-
-    out.print(probe_table(summary.probes, summary.comparisons))
-    for trial in summary.trials:
-        out.print(f"{trial.target} with {trial.candidate}: {trial.verdict}. {trial.explanation}", markup=False)
 
 
 def _some(names: Names) -> tuple[str, ...] | None:

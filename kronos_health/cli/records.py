@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.cli.common import context, out
-from kronos_health.store.database import reading
 
 if TYPE_CHECKING:
     from kronos_health.alerts.channels import Channel
@@ -42,6 +41,7 @@ def report_command(
 ) -> None:
     """Write the markdown report: summary, errors, decision, rationale, expected against measured, criteria, checks."""
     from kronos_health.history.report import write_report
+    from kronos_health.store.database import reading
 
     opened = context()
     with reading(opened.engine) as connection:
@@ -63,6 +63,7 @@ def query_command(
 ) -> None:
     """Run a named query over the history, or list them with their parameters."""
     from kronos_health.cli.tables import queries_table, rows_table
+    from kronos_health.store.database import reading
     from kronos_health.store.history import QueryError, list_queries, run_query
 
     if not name:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from kronos_health.cli.common import load, out, prepared_context
-from kronos_health.settings.models import Settings
-from kronos_health.store.database import open_engine
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from kronos_health.settings.models import Settings
 
 db = typer.Typer(help="The history database: upgrade, current, check, import.", no_args_is_help=True)
 config = typer.Typer(help="The settings in force.", no_args_is_help=True)
@@ -39,8 +43,7 @@ def current_command() -> None:
     """Print the schema the database has, and the one this program needs."""
     from kronos_health.store.migrations import revisions
 
-    settings = load().settings
-    found = revisions(open_engine(settings.database_url, settings.database.busy_timeout_seconds))
+    found = revisions(_engine())
     out.print(f"schema {found.current or 'none'}, this program's {found.head}")
 
 
@@ -49,8 +52,7 @@ def check_command() -> None:
     """Exit status 0 when the database is reachable and its schema is this program's; else 2 and why."""
     from kronos_health.store.migrations import check
 
-    settings = load().settings
-    engine = open_engine(settings.database_url, settings.database.busy_timeout_seconds)
+    engine = _engine()
     check(engine)
     out.print(f"{engine.url.render_as_string(hide_password=True)}: reachable, schema as needed")
 
@@ -88,6 +90,13 @@ def config_check_command() -> None:
         out.print(line, markup=False, highlight=False)
     out.print(_connections(loaded.settings), style="dim", markup=False)
     raise typer.Exit(1 if any(problem.severity == "error" for problem in problems) else 0)
+
+
+def _engine() -> Engine:
+    from kronos_health.store.database import open_engine
+
+    settings = load().settings
+    return open_engine(settings.database_url, settings.database.busy_timeout_seconds)
 
 
 def _connections(settings: Settings) -> str:

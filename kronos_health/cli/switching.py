@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.cli.common import context, out
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from kronos_health.airflow_plugin.serving.first_check import last_progress
 from kronos_health.airflow_plugin.serving.state import Layout, Secrets, forget_run, secrets_of, take_lock
 from kronos_health.airflow_plugin.serving.terminal import Terminal
 from kronos_health.airflow_plugin.standalone import is_free
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 
 SECRETS = Secrets(jwt="j" * 86, api="a" * 86, password="p")
 HERE = Address("127.0.0.1", 8080)

@@ -16,8 +16,7 @@ import kronos_health
 from kronos_health.alerts.heartbeat import OF_THE_WHOLE, Pings, ping
 from kronos_health.checks.context import Context, utc_now
 from kronos_health.checks.pulse import pulse
-from kronos_health.settings import Settings
-from kronos_health.settings.models import Heartbeat
+from kronos_health.settings.models import Heartbeat, Settings
 from kronos_health.store.alerts import last_heartbeat
 from kronos_health.store.database import reading
 

@@ -16,7 +16,7 @@ from kronos_health.checks.context import Context
 from kronos_health.checks.probing import CampaignSummary
 from kronos_health.domain.probes import ProbeSpec
 from kronos_health.probe.progress import ProgressListener
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.store.database import reading
 
 # For what takes long and does not depend on the dialect: the repositories below are tested on both.

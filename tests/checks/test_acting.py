@@ -10,7 +10,8 @@ import pytest
 
 from kronos_health.alerts.recording import record
 from kronos_health.checks import acting
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.domain.alerts import AlertKind, Observation, TransitionKind
 from kronos_health.domain.silences import Action, ActionKind, Via
 from kronos_health.history.status import open_alerts

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Engine
 
 from kronos_health.checks import asked_probes
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.probing import finish_campaign, start_campaign
 from kronos_health.checks.saying import status_text
 from kronos_health.domain.conversation import AskedProbe

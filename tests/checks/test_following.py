@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from kronos_health.checks import following
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.following import Answer, Loop, answer, followed_here
 from kronos_health.checks.scanning import scan
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.store.errors import DatabaseUnreachable
 from tests.checks.conftest import MakeContext, on_sqlite
 from tests.logs.support import line, reuse

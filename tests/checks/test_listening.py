@@ -18,7 +18,8 @@ import pytest
 from sqlalchemy import Engine
 
 from kronos_health.checks import conversing, listening
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.listener_health import ALIVE_WITHIN
 from kronos_health.store import conversation as store
 from kronos_health.store.database import reading, writing

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kronos_health.checks import probing
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.probing import ProbeRequest
 from kronos_health.checks.revisiting import revisit
 from kronos_health.domain.probes import Outcome, ProbeKind

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.rehearsing import (
     COULD_NOT,
     FAILS,
@@ -21,7 +21,7 @@ from kronos_health.checks.rehearsing import (
     rehearse_only,
 )
 from kronos_health.domain.probes import Keeper, Outcome
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from tests.checks.conftest import MakeContext, on_sqlite
 from tests.probe.worker.runs import PLANTED
 

@@ -14,7 +14,8 @@ from sqlalchemy import Engine, text
 
 from kronos_health.checks import campaigns, probing
 from kronos_health.checks.campaigns import ProbeHeld
-from kronos_health.checks.context import CheckError, Context, Origin
+from kronos_health.checks.context import Context, Origin
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.housekeeping import housekeep
 from kronos_health.checks.places import TakenOver
 from kronos_health.checks.probing import ProbeRequest

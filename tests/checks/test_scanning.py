@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.scanning import is_serious, scan, scan_single_file
 from kronos_health.checks.verifying import verify
 from tests.checks.conftest import Clock, MakeContext

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Engine
 
 from kronos_health.checks import switching
-from kronos_health.checks.context import CheckError, Context
+from kronos_health.checks.context import Context
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.revisiting import revisit
 from kronos_health.checks.scanning import scan
 from kronos_health.checks.watching import record_deployment, watch

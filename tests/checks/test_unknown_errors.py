@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.checks.scanning import scan
 from kronos_health.checks.signatures import append, proposals, signatures, tried
 from kronos_health.history.signatures import signature_table

@@ -12,7 +12,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from kronos_health.alerts.recording import record
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.cli.alerts import _length
 from kronos_health.cli.main import app
 from kronos_health.settings.models import Settings

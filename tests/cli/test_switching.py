@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.cli.main import app
 from kronos_health.store.database import open_engine, writing
 from tests.checks.test_switching import EXAMPLE

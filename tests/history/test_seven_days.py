@@ -34,7 +34,7 @@ from kronos_health.domain.probes import (
     ProbeSpec,
 )
 from kronos_health.probe import figures
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.store import probes as store
 from kronos_health.store.database import writing
 

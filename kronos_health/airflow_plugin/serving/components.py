@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from kronos_health.airflow_plugin.serving.keeper import GRACE_SECONDS
 from kronos_health.airflow_plugin.serving.state import Layout
 from kronos_health.airflow_plugin.serving.terminal import Terminal
-from kronos_health.checks.context import CheckError
+from kronos_health.checks.errors import CheckError
 from kronos_health.probe.guard import PR_SET_CHILD_SUBREAPER, end_descendants, prctl
 
 # The log servers are left out: all logs are files of this machine, and two more ports could be taken.

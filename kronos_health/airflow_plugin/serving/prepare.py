@@ -21,7 +21,8 @@ def _prepare_history() -> int:
     """Migrate the history and import the baseline of 2025-10-30, which every later figure is shown beside."""
     from kronos_health.airflow_plugin.settings import task_settings
     from kronos_health.checks.baseline import import_shipped
-    from kronos_health.checks.context import CheckError, open_context
+    from kronos_health.checks.context import open_context
+    from kronos_health.checks.errors import CheckError
     from kronos_health.settings.errors import SettingsError
     from kronos_health.store.database import open_engine
     from kronos_health.store.errors import StoreError

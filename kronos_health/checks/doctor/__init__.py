@@ -15,7 +15,7 @@ from kronos_health.checks.doctor.diagnosis import Checkup, Diagnosis, Standing
 from kronos_health.checks.doctor.figures import AirflowFigures
 from kronos_health.checks.doctor.gathering import AskAirflow, gather
 from kronos_health.checks.doctor.judging import judge
-from kronos_health.settings import Settings
+from kronos_health.settings.models import Settings
 from kronos_health.store.errors import StoreError
 
 __all__ = ["AirflowFigures", "AskAirflow", "Checkup", "Diagnosis", "Standing", "examine", "tell"]

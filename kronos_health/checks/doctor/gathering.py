@@ -27,8 +27,8 @@ from kronos_health.checks.doctor.figures import (
 )
 from kronos_health.checks.listener_health import best
 from kronos_health.checks.usable import check_usable
-from kronos_health.settings import Settings
 from kronos_health.settings.explain import mask_url
+from kronos_health.settings.models import Settings
 from kronos_health.settings.reachable import check_reachable
 from kronos_health.store import alerts as alert_store
 from kronos_health.store import conversation, probe_history, soundness

@@ -3,6 +3,7 @@
 Views are not part of a revision: they are dropped before and recreated after every upgrade from ``sql/views``.
 """
 
-from kronos_health.store.migrations.run import Revisions, check, revisions, upgrade
+from kronos_health.store.migrations.revision import Revisions, check, revisions
+from kronos_health.store.migrations.run import upgrade
 
 __all__ = ["Revisions", "check", "revisions", "upgrade"]
