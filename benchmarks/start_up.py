@@ -55,7 +55,7 @@ def dag_ms(dag: Path, home: str) -> tuple[float, list[str]]:
 
 def main() -> None:
     """Print one line for each."""
-    for words in (("--version",), ("config", "check")):
+    for words in (("--version",), ("--help",), ("config", "check")):
         print(f"{'kronos-health ' + ' '.join(words):<40} {command_ms(*words):>8.0f} ms")
     with tempfile.TemporaryDirectory() as home:
         for dag in sorted((ROOT / "dags").glob("*.py")):

@@ -57,10 +57,14 @@ MakeContext = Callable[..., Context]
 
 @pytest.fixture
 def make_context(engine: Engine, clock: Clock, tmp_path: Path) -> MakeContext:
-    """``make_context(**sections)``: settings from plain values, state under the test's own folder."""
+    """``make_context(**sections)``: settings from plain values, state under the test's own folder.
+
+    A scan takes the last record of a log for ended at once, where production waits a second for more of it.
+    """
 
     def make(**sections: Any) -> Context:
-        settings = Settings.model_validate({"state_dir": tmp_path / "var", **sections})
+        logs = {"idle_seconds": 0, **sections.pop("logs", {})}
+        settings = Settings.model_validate({"state_dir": tmp_path / "var", "logs": logs, **sections})
         return Context(settings, engine, clock)
 
     return make

@@ -41,7 +41,8 @@ def server() -> Iterator[SlackServer]:
 
 
 @pytest.fixture
-def context(make_context: MakeContext, server: SlackServer) -> Context:
+def context(make_context: MakeContext, server: SlackServer, monkeypatch: pytest.MonkeyPatch) -> Context:
+    monkeypatch.setattr(listening, "_LOOK_EVERY", 0.1)  # how soon it ends, too
     return replace(make_context(**slack_settings(server)), clock=lambda: datetime.now(UTC))
 
 

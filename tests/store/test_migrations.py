@@ -9,6 +9,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, inspect, text
 
 from kronos_health.logs.windows import bin_of, value_of
@@ -34,6 +35,13 @@ def it_keeps_data_and_version_when_run_twice(engine: Engine) -> None:
     check(engine)
     with reading(engine) as connection:
         assert connection.execute(text("SELECT name FROM channel")).scalars().all() == ["console"]
+
+
+def it_reads_the_newest_revision_off_the_names_of_the_files(sqlite_engine: Engine) -> None:
+    script = ScriptDirectory.from_config(_config())
+    named = {Path(revision.path).name.partition("_")[0]: revision.revision for revision in script.walk_revisions()}
+    assert all(name == revision for name, revision in named.items())
+    assert revisions(sqlite_engine).head == script.get_current_head()
 
 
 def it_brings_rows_of_the_first_schema_along(engine: Engine, now: datetime) -> None:
