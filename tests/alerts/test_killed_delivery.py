@@ -28,6 +28,7 @@ from kronos_health.store.database import open_engine, reading, writing
 from kronos_health.store.outbox import OutboxRow
 from tests.alerts.conftest import settings_for
 from tests.alerts.samples import OBSERVATIONS
+from tests.conftest import postgresql_slow
 from tests.support.slack_server import Misbehaviour, SlackServer, broken_json, reset, server_error
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +180,7 @@ def _id(message: dict[str, Any]) -> str:
     return str(message["metadata"]["event_payload"]["id"])
 
 
+@postgresql_slow
 def it_survives_being_killed_while_it_delivers(database_url: str, slack: SlackServer) -> None:
     _survives(database_url, slack, alerts=80, kills=26, longest=0.25)
 

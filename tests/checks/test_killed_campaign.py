@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.checks.planted import Planted
+from tests.conftest import postgresql_slow
 
 Rows = Callable[[str], list[dict[str, Any]]]
 COMMAND = Path(sys.executable).with_name("kronos-health")
@@ -129,6 +130,7 @@ def check_measured_once(rows: Rows, planted: Path) -> None:
     assert rows("SELECT count(*) AS n FROM campaign_probe WHERE claim IS NOT NULL") == [{"n": 0}]
 
 
+@postgresql_slow
 def it_measures_each_iteration_once_however_often_it_is_killed(commands: Commands, rows: Rows, tmp_path: Path) -> None:
     assert killed_until_done(commands, rows, kills=3, seed=20251030) >= 2
     check_measured_once(rows, tmp_path / "planted")

@@ -28,7 +28,8 @@ COMMAND = Path(sys.executable).with_name("kronos-health")
 
 def it_loses_and_doubles_nothing_when_killed(engine: Engine, database_url: str, rows: Rows, tmp_path: Path) -> None:
     log, chance = Log(tmp_path / "trade.log"), random.Random(20251030)
-    (tmp_path / "kronos_health.toml").write_text(f'[sources.trade]\npath = "{log.path}"\n')
+    settings = f'[sources.trade]\npath = "{log.path}"\n[logs]\nidle_seconds = 0\n'  # no kill is lost on a wait
+    (tmp_path / "kronos_health.toml").write_text(settings)
     environment = {**os.environ, "KRONOS_HEALTH__DATABASE__URL": database_url}
 
     def scan() -> subprocess.Popen[bytes]:

@@ -15,6 +15,7 @@ from kronos_health.checks.revisiting import revisit
 from kronos_health.domain.probes import Outcome, ProbeKind
 from kronos_health.domain.revisit import Mode
 from tests.checks.conftest import Clock, MakeContext, on_sqlite, run_planned
+from tests.conftest import postgresql_slow
 
 Rows = Callable[[str], list[dict[str, Any]]]
 TINY: dict[str, dict[str, Any]] = {
@@ -29,6 +30,7 @@ TINY: dict[str, dict[str, Any]] = {
 }
 
 
+@postgresql_slow
 def it_stores_eager_and_rehearsal_compares_and_decides_eager(make_context: MakeContext, rows: Rows) -> None:
     context = make_context(**TINY)
     request = ProbeRequest(variants=("eager", "compiled"))
