@@ -5,7 +5,7 @@
 #   KRONOS_HEALTH_STATE_DIR everything that is written at run time, caches included (default: var/ here)
 #   PYTHON                  interpreter to build .venv/ with (default: the first suitable one of 3.11, 3.12, 3.13)
 #   ARGS                    handed on to kronos-health up, kronos-health check or pytest
-#   TEST_JOBS               processes for `make test` (default: 2)
+#   TEST_JOBS               processes for `make test` (default: 3, for two cores: tests also wait)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -16,7 +16,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH_INDEX ?=
-TEST_JOBS ?= 2
+TEST_JOBS ?= 3
 ARGS ?=
 
 # One folder for all state. Libraries that would write to the home folder are told to stay inside it.
@@ -61,7 +61,7 @@ check: $(INSTALLED) ## one pass without the UI; prints the status: 0 well, 1 att
 	[ "$$status" -le 1 ]
 
 test: preflight-test $(INSTALLED_DEV) ## the fast tests, on both databases
-	@$(PYTEST) -n $(TEST_JOBS) $(ARGS)
+	@$(PYTEST) -n $(TEST_JOBS) --dist worksteal $(ARGS)
 
 test-slow: preflight-slow $(INSTALLED_DEV) ## the proofs that take minutes
 	@$(PYTEST) -m 'slow and not gpu' --timeout 1800 $(ARGS)

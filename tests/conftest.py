@@ -15,7 +15,7 @@ from kronos_health.store.database import open_engine
 from kronos_health.store.migrations import upgrade
 from tests.support.postgres import postgres_server
 
-# For what kills or measures for long, its SQL proven on both databases by others: on PostgreSQL in `make test-slow` only.
+# For what kills or measures for long, its SQL proven on both databases by others: PostgreSQL is for `make test-slow`.
 postgresql_slow = pytest.mark.parametrize(
     "database_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
 )
