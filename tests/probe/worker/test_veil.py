@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -27,6 +28,14 @@ class Kept:
         GenerationTracker.generation += 1
         self.pool.run(2, lambda x: (x + 1,), [torch.ones(3)], [False], ["line of 2"])
         self.veil.cover(self.pool.taken())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def only_new_objects() -> Iterator[None]:
+    """As in a worker: what is there before is not looked through for tensors, and a process full of tests has a lot."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
