@@ -3,22 +3,23 @@
 A cause is a deployment of the hour before, else the source or the target that alerts are about: what began to fail soon
 after production changed is told as that change's doing, whichever log or model it shows in. Only what is waiting to
 be sent is told together, so that nothing waits for company. Every alert keeps its row, its steps and its own message in
-the outbox, which names the one that told it; its later messages answer that one.
+the outbox, which names the one that told it; its later messages answer that one, which goes on to show how each stands
+(:mod:`kronos_health.alerts.following`).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from kronos_health.alerts.messages import from_json, headline, to_json
+from kronos_health.alerts.listing import Told, listed
+from kronos_health.alerts.messages import from_json, to_json
 from kronos_health.alerts.policy_step import rank
 from kronos_health.alerts.text import moment
-from kronos_health.domain.alerts import Message, TransitionKind
+from kronos_health.domain.alerts import TransitionKind
 from kronos_health.domain.matching import Subject
 from kronos_health.settings.models import Settings
 from kronos_health.store import outbox, together
@@ -28,7 +29,6 @@ from kronos_health.store.upstream import latest_deployment
 _AFTER_A_DEPLOYMENT = timedelta(hours=1)
 _FAR_AHEAD = timedelta(days=9)  # nothing is held so long: the clock was set back since
 _AT_ONCE = 500
-_LISTED = 20
 
 
 def group(connection: Connection, channel: str, settings: Settings, now: datetime) -> None:
@@ -45,18 +45,19 @@ def group(connection: Connection, channel: str, settings: Settings, now: datetim
             by_cause.setdefault(cause, []).append(row)
     for cause, rows in by_cause.items():
         for run in _close_together(rows, apart):
-            told = sorted(_readable(run), key=lambda pair: (-rank(pair[1].severity), pair[0].fingerprint))
+            told = readable(run)
             _tell_together(connection, told, f"{len(told)} alerts at once {cause}", now)
 
 
 def release_held(connection: Connection, channel: str, now: datetime) -> None:
     """Send what was held for the end of the quiet hours: one message goes as it is, several as one."""
     held = together.held(connection, channel, now, now + _FAR_AHEAD)
-    if len(_readable(held)) < 2:
+    told = readable(held)
+    if len(told) < 2:
         for row in held:
             together.release(connection, row.id, now)
     else:
-        _tell_together(connection, _readable(held), f"{len(held)} messages were held in the quiet hours", now)
+        _tell_together(connection, told, f"{len(held)} messages were held in the quiet hours", now)
 
 
 def _cause(row: OutboxRow, deployed_at: datetime | None) -> str | None:
@@ -84,41 +85,25 @@ def _close_together(rows: Sequence[OutboxRow], apart: timedelta) -> Iterator[lis
         yield run
 
 
-def _tell_together(
-    connection: Connection, told: Sequence[tuple[OutboxRow, Message]], title: str, now: datetime
-) -> None:
+def _tell_together(connection: Connection, told: Sequence[tuple[OutboxRow, Told]], title: str, now: datetime) -> None:
     if len(told) < 2:
         return
-    identity = hashlib.sha256("\n".join(row.id for row, _message in told).encode()).hexdigest()[:32]
+    identity = hashlib.sha256("\n".join(row.id for row, _told in told).encode()).hexdigest()[:32]
     place = (told[0][0].channel, f"group:{identity}", 1, TransitionKind.GROUPED, 1)
-    message = grouped([message for _row, message in told], title)
-    outbox.enqueue(connection, *place, to_json(message), min(now, *(row.created_at for row, _message in told)))
-    together.tell_in(connection, [row.id for row, _message in told], outbox.message_id(*place))
+    message = listed([one for _row, one in told], title)
+    outbox.enqueue(connection, *place, to_json(message), min(now, *(row.created_at for row, _told in told)))
+    together.tell_in(connection, [row.id for row, _told in told], outbox.message_id(*place))
 
 
-def _readable(rows: Iterable[OutboxRow]) -> list[tuple[OutboxRow, Message]]:
-    """Rows with their messages; one that this program cannot read is left to whoever delivers it."""
+def readable(rows: Iterable[OutboxRow]) -> list[tuple[OutboxRow, Told]]:
+    """Rows with their messages as they are listed, the most severe first.
+
+    One that this program cannot read is left to whoever delivers it.
+    """
     found = []
     for row in rows:
         try:
-            found.append((row, from_json(row.message)))
+            found.append((row, Told((row.fingerprint, row.episode), from_json(row.message))))
         except ValueError:
             continue
-    return found
-
-
-def grouped(messages: Sequence[Message], title: str) -> Message:
-    """One message that lists all, and says the most severe in full."""
-    lead = max(messages, key=lambda message: rank(message.severity))
-    lines = [f"• {headline(message)}" for message in messages[:_LISTED]]
-    if len(messages) > _LISTED:
-        lines.append(f"and {len(messages) - _LISTED} more: kronos-health alerts")
-    return replace(
-        lead,
-        transition=TransitionKind.GROUPED,
-        title=title,
-        summary="\n".join([*lines, "", f"{lead.title}:", lead.summary]) if lead.summary else "\n".join(lines),
-        occurrences=sum(message.occurrences for message in messages),
-        since=min((message.since for message in messages if message.since), default=None),
-        evidence=tuple(dict.fromkeys(item for message in messages for item in message.evidence)),
-    )
+    return sorted(found, key=lambda pair: (-rank(pair[1].message.severity), *pair[1].episode, pair[0].sequence))

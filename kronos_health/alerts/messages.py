@@ -155,11 +155,8 @@ def headline(message: Message) -> str:
     """The one line that says it all, with an icon for the eye and words for everybody else."""
     lasted = duration(message.duration_seconds or 0.0)
     match message.transition:
-        case TransitionKind.RESOLVED if message.kind in _GOOD_NEWS:
-            return f"↩️ No longer so after {lasted}: {message.title}"
-        case TransitionKind.RESOLVED:
-            said = "Fired and resolved" if message.together else "Resolved"
-            return f"✅ {said} after {lasted}: {message.title}"
+        case _ if message.has_ended:
+            return f"{_how_it_ended(message)} after {lasted}: {message.title}"
         case TransitionKind.REMINDED:
             return f"{_ICONS[message.severity]} {_REMINDERS[message.seen].format(lasted=lasted)}: {message.title}"
         case TransitionKind.UPDATED:
@@ -176,6 +173,14 @@ def headline(message: Message) -> str:
             return f"{'ℹ️' if message.severity is Severity.INFO else _ICONS[message.severity]} {message.title}"
         case _:
             return f"{_ICONS[message.severity]} {message.title}"
+
+
+def _how_it_ended(message: Message) -> str:
+    if message.over:
+        return "✅ All over"
+    if message.kind in _GOOD_NEWS:
+        return "↩️ No longer so"
+    return "✅ Fired and resolved" if message.together else "✅ Resolved"
 
 
 def to_json(kept: Message | Particulars) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 
 from kronos_health.alerts.channels import LONGEST_WAIT, Channel, Outcome, Parcel, Verdict
 from kronos_health.alerts.condition import reopen_if_it_works
+from kronos_health.alerts.following import queue_lists
 from kronos_health.alerts.grouping import group, release_held
 from kronos_health.alerts.messages import fired_and_resolved, from_json, to_json
 from kronos_health.alerts.settling import Clock, Pace, Settler
@@ -142,7 +143,9 @@ class _Run:
             return
         with writing(self._engine) as connection:
             refused = {status.name for status in store.channels(connection) if status.disabled_at}
-            queue_refreshes(connection, [name for name in able if name not in refused], self._clock())
+            names, now = [name for name in able if name not in refused], self._clock()
+            queue_refreshes(connection, names, now)
+            queue_lists(connection, names, self._settings, now)
 
     def seconds_to_wait(self) -> float | None:
         """Until the next message can be taken up; ``None`` when nothing waits in a channel that works."""

@@ -281,3 +281,18 @@ class Message:
     )  # by the look that caused it: a reminder may come while nobody can see
     standing: Standing | None = None  # in rows that refresh the first message of an episode
     picture: Picture | None = None
+    # In rows that refresh a message which tells several alerts (see ``tells_several``):
+    over: bool = False  # all of them have ended
+    taken: bool = False  # somebody looks after each that has not
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether everything it tells is over."""
+        return self.over or self.transition is TransitionKind.RESOLVED
+
+    @property
+    def tells_several(self) -> bool:
+        """Whether it lists several alerts: a refreshed message of one alert shows how that one stands."""
+        if self.transition is TransitionKind.REFRESHED:
+            return self.standing is None
+        return self.transition is TransitionKind.GROUPED

@@ -47,6 +47,7 @@ class OutboxRow:
     shown: str | None = None
     staged: str | None = None
     told_in: str | None = None
+    over_at: datetime | None = None
 
 
 def message_id(channel: str, fingerprint: str, episode: int, kind: TransitionKind, sequence: int) -> str:

@@ -11,6 +11,7 @@ may be set otherwise (``clock_is_off``). ::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,6 +85,7 @@ class Story:
     told: list[Told] = field(default_factory=list)
     engine: Engine | None = None
     silences: list[str] = field(default_factory=list)
+    channels: Mapping[str, Channel] | None = None  # real ones, where listening is not enough
 
     def now(self) -> datetime:
         """What the machine's clock shows."""
@@ -117,8 +119,8 @@ class Story:
     def deliver(self) -> None:
         context = self.context
         delivering.remind(context)
-        listeners = {name: _Listener(name, self) for name in CHANNELS}
-        deliver(context.engine, listeners, self.settings, self.now, pace=BRISK)
+        channels = self.channels or {name: _Listener(name, self) for name in CHANNELS}
+        deliver(context.engine, channels, self.settings, self.now, pace=BRISK)
 
     def restart(self) -> Story:
         """The program ends, whatever it held in memory is gone, and it begins again."""
@@ -141,6 +143,10 @@ class Story:
     def unsent_hit(self, kind: str, key: str) -> Story:
         """As :meth:`hit`, before anybody delivers."""
         return self._saw(ObservationState.BAD, kind, key, delivers=False)
+
+    def unsent_well(self, kind: str, key: str = "prod", **values: Any) -> Story:
+        """As :meth:`well`, before anybody delivers."""
+        return self._saw(ObservationState.GOOD, kind, key, delivers=False, **values)
 
     def all_hit(self, *seen: tuple[str, str]) -> Story:
         """One check found all of these."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kronos_health.alerts.grouping import grouped
+from kronos_health.alerts.listing import Stand, Told, listed, listed_anew
 from kronos_health.alerts.messages import fired_and_resolved, from_json, to_json
 from kronos_health.alerts.plain import plain_text
 from kronos_health.alerts.slack.render import render, render_plain, render_resolved_parent
@@ -24,17 +24,42 @@ from tests.alerts.timeline import START
 from tests.support.slack_rules import breaches, refusal
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def _told(kind: AlertKind, transition: TransitionKind = TransitionKind.FIRED, episode: int = 1) -> Told:
+    return Told((kind.value, episode), message(kind, transition))
+
+
+def _ended(hours: float) -> Stand:
+    return Stand(Standing(AlertState.OK, 47), START + timedelta(hours=hours))
+
+
+AFTER_A_DEPLOYMENT = "3 alerts at once after the deployment of 2026-11-23 11:40 UTC"
+THREE = [_told(AlertKind.LOG_ERRORS), _told(AlertKind.GRAPH_REUSE), _told(AlertKind.PREDICTIONS_OUT_OF_BOUNDS)]
+MANY = [_told(AlertKind.LOG_ERRORS, episode=number) for number in range(23)]
+TAKEN = Stand(Standing(AlertState.FIRING, 7, "anna (U0ANNA)", START, START + timedelta(hours=1), "ben (U0BEN)"))
+SOME_LAST = {
+    THREE[0].episode: TAKEN,
+    THREE[1].episode: _ended(1),
+    THREE[2].episode: Stand(Standing(AlertState.RECOVERING)),
+}
 MESSAGES = every_message() | {
-    "graph_reuse.grouped": grouped(
-        [
-            message(AlertKind.LOG_ERRORS),
-            message(AlertKind.GRAPH_REUSE),
-            message(AlertKind.PREDICTIONS_OUT_OF_BOUNDS),
-        ],
-        "3 alerts at once after the deployment of 2026-11-23 11:40 UTC",
+    "graph_reuse.grouped": listed(THREE, AFTER_A_DEPLOYMENT),
+    "graph_reuse.grouped_stands": listed_anew(THREE, AFTER_A_DEPLOYMENT, SOME_LAST, ""),
+    "graph_reuse.grouped_over": listed_anew(
+        THREE,
+        AFTER_A_DEPLOYMENT,
+        {one.episode: _ended(hours) for one, hours in zip(THREE, (3.5, 27, 2), strict=True)},
+        "kronos-health query alert_timeline  # nothing to do: this is how it went",
     ),
-    "log_errors.held": grouped(
-        [message(AlertKind.LOG_ERRORS), message(AlertKind.LOG_ERRORS, TransitionKind.RESOLVED)],
+    "log_errors.grouped_many": listed_anew(
+        MANY,
+        "23 alerts at once in trading",
+        {one.episode: TAKEN if one is not MANY[-1] else _ended(2) for one in MANY},
+        "",
+    ),
+    "log_errors.held": listed(
+        [_told(AlertKind.LOG_ERRORS), _told(AlertKind.LOG_ERRORS, TransitionKind.RESOLVED)],
         "2 messages were held in the quiet hours",
     ),
     "graph_reuse.fired_and_resolved": fired_and_resolved(message(), message(transition=TransitionKind.RESOLVED)),

@@ -46,15 +46,15 @@ def actions_block(
 
 
 def _fits(button: _Button, message: Message) -> bool:
-    over = message.transition in (TransitionKind.RESOLVED, TransitionKind.NOTICE)
-    taken = message.standing is not None and message.standing.acknowledged_by is not None
+    over = message.has_ended or message.transition is TransitionKind.NOTICE
+    taken = message.taken or (message.standing is not None and message.standing.acknowledged_by is not None)
     match button.wish:
         case Wish.ACKNOWLEDGE:
             return not over and not taken
         case Wish.SILENCE:
             return not over
         case _:
-            return message.transition is not TransitionKind.RESOLVED
+            return not message.has_ended
 
 
 def _element(button: _Button, reference: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ MAX_BLOCKS, MAX_SECTION, MAX_TOTAL = 45, 2_900, 12_000
 # Together below MAX_TOTAL, the headline counted twice (text and fallback).
 _HEADLINE, _SUMMARY, _LABEL, _VALUE, _FIELDS, _EVIDENCE, _NEXT, _PLAIN = 400, 2_000, 60, 240, 12, 800, 1_000, 3_500
 _STANDING, _ALT_TEXT = 300, 500
+_LISTED = MAX_SECTION  # of a summary that lists several alerts: it takes the room of how one of them stands
 
 _COLOURS = {Severity.CRITICAL: "#d72b3f", Severity.WARNING: "#e8a317", Severity.INFO: "#3b82c4"}
 _GREEN = "#2eb67d"
@@ -74,9 +75,8 @@ def render(message: Message, page_url: str = "", reference: str = "", file_id: s
     With ``reference``, its id in the outbox, it gets buttons; ``file_id`` is Slack's id of its picture.
     """
     text = _fit_counted(headline(message), _HEADLINE)
-    resolved = message.transition is TransitionKind.RESOLVED
     attachment = {
-        "color": _GREEN if resolved else _COLOURS[message.severity],
+        "color": _GREEN if message.has_ended else _COLOURS[message.severity],
         "fallback": text,
         "blocks": list(_blocks(message, page_url, reference, file_id)),
     }
@@ -103,7 +103,7 @@ def render_resolved_parent(parent: Message, resolved: Message, page_url: str = "
 
 def _blocks(message: Message, page_url: str, reference: str, file_id: str) -> Iterator[Block]:
     if message.summary:
-        yield _section(_fit_counted(message.summary, _SUMMARY))
+        yield _section(_fit_counted(message.summary, _LISTED if message.tells_several else _SUMMARY))
     if message.standing and (lines := standing_lines(message.standing)):
         yield _section("\n".join(_fit_counted(line, _STANDING) for line in lines))
     yield from _fields(message)

@@ -164,6 +164,11 @@ outbox = Table(
         "staged", String(64), comment="what was brought to the channel ahead of the message: Slack's id of its picture"
     ),
     Column("told_in", Id, comment="the message that tells this one and others"),
+    Column(
+        "over_at",
+        UtcDateTime,
+        comment="of a message that tells several alerts: when it was made to show that all are over",
+    ),
     Index(
         "ix_outbox_held",
         "channel",
@@ -179,6 +184,14 @@ outbox = Table(
         sqlite_where=text("state in ('pending', 'sending', 'unknown')"),
     ),
     Index("ix_outbox_fingerprint_episode", "fingerprint", "episode"),
+    Index("ix_outbox_told_in", "told_in"),
+    # Messages that tell several alerts, not all of which were over when last looked at.
+    Index(
+        "ix_outbox_followed",
+        "channel",
+        postgresql_where=text("kind = 'grouped' and over_at is null"),
+        sqlite_where=text("kind = 'grouped' and over_at is null"),
+    ),
     comment="Messages on their way.",
 )
 
