@@ -105,9 +105,8 @@ def followed(connection: Connection, channels: Iterable[str]) -> tuple[Followed,
     News is not among their episodes: it never ends.
     """
     told = outbox.alias("told")
-    news = case((told.c.kind == TransitionKind.NOTICE.value, 1), else_=0)
     rows = connection.execute(
-        select(outbox.c.id, outbox.c.shown, told.c.fingerprint, told.c.episode, news.label("news"))
+        select(outbox.c.id, outbox.c.shown, told.c.fingerprint, told.c.episode, told.c.kind)
         .join(told, told.c.told_in == outbox.c.id)
         .where(
             # Literals: for the partial index.
@@ -122,7 +121,7 @@ def followed(connection: Connection, channels: Iterable[str]) -> tuple[Followed,
     found: dict[str, tuple[str | None, dict[tuple[str, int], None]]] = {}
     for row in rows:
         _shown, episodes = found.setdefault(row.id, (row.shown, {}))
-        if not row.news:
+        if row.kind != TransitionKind.NOTICE.value:
             episodes[row.fingerprint, row.episode] = None
     return tuple(Followed(row_id, shown, tuple(episodes)) for row_id, (shown, episodes) in found.items())
 

@@ -295,9 +295,9 @@ class DescribeDelivery:
         with reading(engine) as connection:
             asked.clear()
             assert queue_lists(connection, ["slack"], story.settings, story.now()) == 0
-            (statement,) = asked
+            (statement,) = [one for one in asked if one != "BEGIN"]
             if connection.dialect.name == "sqlite":
-                values = ("notice", "slack", "sent")
+                values = ("slack", "sent")
                 plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
                 assert "INDEX ix_outbox_followed" in plan
                 assert "INDEX ix_outbox_told_in" in plan
