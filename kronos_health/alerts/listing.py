@@ -16,7 +16,8 @@ from kronos_health.alerts.text import clean_line, moment, shorten
 from kronos_health.domain.alerts import AlertState, Message, Standing, TransitionKind
 
 LISTED = 20
-_LIST, _TITLE, _WHO = 2_400, 60, 40  # characters: of a list with whole titles, of a title in a longer one, of a name
+# Characters: of the head, of a list with whole titles, of a title in a longer one, of a person's name.
+_HEAD, _LIST, _TITLE, _WHO = 300, 2_400, 60, 40
 
 Episode = tuple[str, int]  # fingerprint and number
 
@@ -69,7 +70,7 @@ def _listed(told: Sequence[Told], title: str, stands: Stands) -> Message:
     lines = [*_lines(told, stands), *_more(told[LISTED:], stands)]
     return replace(
         lead,
-        title=title,
+        title=shorten(clean_line(title), _HEAD),
         summary="\n".join([*lines, "", f"{lead.title}:", lead.summary]) if lead.summary else "\n".join(lines),
         occurrences=_occurrences(told, stands),
         since=min((message.since for message in messages if message.since), default=None),

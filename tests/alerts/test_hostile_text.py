@@ -9,11 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kronos_health.alerts.listing import Stand, Told, listed_anew
 from kronos_health.alerts.messages import EXCERPT_LIMIT, compose, from_json, to_json
 from kronos_health.alerts.plain import plain_text
 from kronos_health.alerts.slack.render import SlackPayload, fit, render, render_plain
 from kronos_health.alerts.text import clean, duration, shorten, without_middle
-from kronos_health.domain.alerts import Alert, AlertKind, AlertState, Fact, Message, Transition, TransitionKind
+from kronos_health.domain.alerts import (
+    Alert,
+    AlertKind,
+    AlertState,
+    Fact,
+    Message,
+    Standing,
+    Transition,
+    TransitionKind,
+)
 from kronos_health.domain.logs import Severity
 from tests.alerts.samples import OBSERVATIONS, message
 from tests.alerts.timeline import START
@@ -49,6 +59,17 @@ def it_cannot_mention_link_or_hide_anything(text: str) -> None:
     said = from_json(to_json(_said(text)))
     _check(render(said, page_url="http://127.0.0.1:8080"))
     _check(render_plain(said))
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "<" * 50_000, "@a" * 30_000, "&" * 9_000, "x" * 9_000])
+def it_is_as_harmless_where_many_are_told_together(text: str) -> None:
+    told = [Told((text, number), _said(text)) for number in range(25)]
+    taken = Stand(Standing(AlertState.RECOVERING, 10**12, text, START, START, text))
+    ended = Stand(Standing(AlertState.OK), START)
+    for stands in ({}, {one.episode: taken for one in told}, {one.episode: ended for one in told}):
+        said = from_json(to_json(listed_anew(told, text, stands, "kronos-health status")))
+        _check(render(said, "http://127.0.0.1:8080", "6f0c62a9-1c0e-5b7e-9d4c-2b7d0f6a8e11"))
+        _check(render_plain(said))
 
 
 @settings(max_examples=100, deadline=None)

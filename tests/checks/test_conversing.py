@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from kronos_health.checks import conversing
+from kronos_health.checks import acting, conversing
+from kronos_health.checks.delivering import deliver
 from kronos_health.domain.alerts import AlertKind, ObservationState
+from kronos_health.domain.silences import Via
 from kronos_health.store import asked_probes, silences
 from kronos_health.store import conversation as store
 from kronos_health.store.database import reading, writing
@@ -110,6 +112,22 @@ class DescribeAMessageThatTellsSeveral:
         assert len(rows("SELECT id FROM alert_silence")) == 2
         assert chat.verdicts() == ["done", "done"]
         assert chat.told[0] == "You look after it now: no reminders until it is over or gets worse."
+
+    def it_shows_what_came_of_a_press_and_of_what_was_typed(
+        self, chat: Chat, clock: Clock, server: SlackServer
+    ) -> None:
+        message = chat.alert(HIT, replace(HIT, key=f"{HIT.key}/other"))
+        acting.acknowledge(chat.context, HIT.fingerprint, "ben", Via.CLI)
+        clock.move(minutes=1)
+        deliver(chat.context)
+        shown = str(server.messages[0]["attachments"])
+        assert (shown.count("👀 ben"), shown.count("kh_acknowledge")) == (1, 1)
+        chat.press("kh_acknowledge", message)  # the other
+        clock.move(minutes=1)
+        deliver(chat.context)
+        shown = str(server.messages[0]["attachments"])
+        assert (shown.count("👀 ben"), shown.count(f"👀 {WHO}"), shown.count("kh_acknowledge")) == (1, 1, 0)
+        assert shown.count(message) == 3  # the other buttons are still about all of them
 
     def it_acts_on_those_that_are_not_over(self, chat: Chat, rows: Rows) -> None:
         message = chat.alert(HIT, replace(HIT, key=f"{HIT.key}/other"))
