@@ -31,6 +31,8 @@ from kronos_health.store.alerts import ChannelStatus
 from kronos_health.store.database import reading, writing
 from kronos_health.store.outbox import OutboxRow
 
+_BETWEEN_LOOKS = timedelta(seconds=10)  # for what is overdue, which is a matter of minutes
+
 
 @dataclass(frozen=True, slots=True)
 class DeliverySummary:
@@ -100,6 +102,7 @@ class _Run:
         self._engine, self._channels, self._settings, self._clock, self._pace = engine, channels, settings, clock, pace
         self._owner = f"{socket.gethostname()[:20]}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
         self._settler = Settler(tuple(channels), settings, clock, pace, self._owner)
+        self._looked_at: datetime | None = None  # for what is overdue
 
     # -- before and after --
 
@@ -130,9 +133,14 @@ class _Run:
     def reroute_overdue(self) -> int:
         """Use second routes for what is still here after it was due long ago; how many messages were new there.
 
-        A channel that never answers refuses nothing, so that nobody closes it.
+        A channel that never answers refuses nothing, so that nobody closes it. Asked between any two messages, and
+        looks now and then: that visits everything overdue.
         """
-        overdue = self._clock() - timedelta(minutes=self._settings.alerts.overdue_minutes)
+        now = self._clock()
+        if self._looked_at is not None and timedelta(0) <= now - self._looked_at < _BETWEEN_LOOKS:
+            return 0
+        self._looked_at = now
+        overdue = now - timedelta(minutes=self._settings.alerts.overdue_minutes)
         with writing(self._engine) as connection:
             waiting = outbox.waiting(connection)
             return sum(self._settler.reroute(connection, name, queued_before=overdue) for name in waiting)

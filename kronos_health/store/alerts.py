@@ -200,8 +200,12 @@ def _stored(row: Row[Any]) -> StoredAlert:
 
 def lock_channel(connection: Connection, name: str) -> ChannelStatus:
     """The channel's condition, locked until the transaction ends: its messages are claimed one at a time."""
-    insert_if_absent(connection, channel, name=name)
-    return _channel(connection.execute(select(channel).where(channel.c.name == name).with_for_update()).one())
+    locked = select(channel).where(channel.c.name == name).with_for_update()
+    row = connection.execute(locked).first()
+    if row is None:
+        insert_if_absent(connection, channel, name=name)
+        row = connection.execute(locked).one()
+    return _channel(row)
 
 
 def channels(connection: Connection) -> tuple[ChannelStatus, ...]:

@@ -11,7 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.sql import ColumnElement
 
 from kronos_health.domain.alerts import DeliveryState, TransitionKind
@@ -89,41 +104,72 @@ def enqueue(
     )
 
 
-def _open() -> ColumnElement[bool]:
-    # Literals, not parameters: only then do both planners recognise the partial index.
-    return outbox.c.state.in_(bindparam("open_states", _OPEN, expanding=True, literal_execute=True))
+def is_open(rows: FromClause = outbox) -> ColumnElement[bool]:
+    # Literals, not parameters: only then do both planners recognise the partial indexes.
+    return rows.c.state.in_(bindparam("open_states", _OPEN, expanding=True, literal_execute=True))
+
+
+def _is_leased(rows: FromClause = outbox) -> ColumnElement[bool]:
+    return rows.c.state == literal_column(f"'{DeliveryState.SENDING.value}'")
+
+
+def _one(found: Select[Any]) -> Select[Any]:
+    # Literals: a planner that does not know how few are wanted would rather sort them all. And with OFFSET, PostgreSQL
+    # asks an EXISTS row by row, where it would otherwise collect every message there is to compare them all at once.
+    return found.limit(literal_column("1")).offset(literal_column("0"))
 
 
 def _waits_for_an_earlier_one() -> ColumnElement[bool]:
-    earlier, carrier = outbox.alias("earlier"), outbox.alias("carrier")
+    earlier, told, carrier = outbox.alias("earlier"), outbox.alias("told"), outbox.alias("carrier")
+
+    def is_before(one: FromClause) -> tuple[ColumnElement[bool], ...]:
+        return (
+            one.c.channel == outbox.c.channel,
+            one.c.fingerprint == outbox.c.fingerprint,
+            tuple_(one.c.episode, one.c.sequence) < tuple_(outbox.c.episode, outbox.c.sequence),
+        )
+
+    something = literal_column("1")
+    open_carrier = exists(_one(select(something).where(carrier.c.id == told.c.told_in, is_open(carrier))))
     # What another message tells has gone out once that one has.
-    told_by_an_open_one = exists().where(carrier.c.id == earlier.c.told_in, carrier.c.state.in_(_OPEN))
-    return exists().where(
-        earlier.c.channel == outbox.c.channel,
-        earlier.c.fingerprint == outbox.c.fingerprint,
-        or_(
-            earlier.c.episode < outbox.c.episode,
-            and_(earlier.c.episode == outbox.c.episode, earlier.c.sequence < outbox.c.sequence),
-        ),
-        # Parameters here, for the opposite reason: by the partial index every open message would be visited for each.
-        or_(earlier.c.state.in_(_OPEN), told_by_an_open_one),
+    told_by_an_open_one = select(something).where(*is_before(told), told.c.told_in.is_not(None), open_carrier)
+    still_open = select(something).where(*is_before(earlier), is_open(earlier))
+    return or_(exists(_one(still_open)), exists(_one(told_by_an_open_one)))
+
+
+def _in_order(found: Select[Any]) -> Select[Any]:
+    """The first of ``found`` in a channel in the order of delivery: as ``ix_outbox_due`` has them."""
+    columns = (outbox.c.next_at, outbox.c.created_at, outbox.c.fingerprint, outbox.c.episode, outbox.c.sequence)
+    return _one(found.where(is_open(), outbox.c.channel == bindparam("channel")).order_by(*columns))
+
+
+# Made once: these are asked for every message, and making one takes longer than asking it.
+_NEXT_ROW = _in_order(
+    select(outbox).where(
+        outbox.c.next_at <= bindparam("now"),
+        or_(~_is_leased(), outbox.c.lease_until <= bindparam("now")),
+        ~_waits_for_an_earlier_one(),
     )
+)
+_NEXT_DUE = _in_order(select(outbox.c.next_at).where(~_is_leased(), ~_waits_for_an_earlier_one()))
+_NEXT_LEASE_ENDS = _one(
+    select(outbox.c.lease_until)
+    .where(
+        _is_leased(),
+        outbox.c.channel == bindparam("channel"),
+        outbox.c.lease_until.is_not(None),
+        ~_waits_for_an_earlier_one(),
+    )
+    .order_by(outbox.c.lease_until)
+)
 
 
 def next_row(connection: Connection, channel: str, now: datetime) -> OutboxRow | None:
-    """The message that is due and longest waiting: pending, unknown, or claimed by somebody whose lease ran out."""
-    row = connection.execute(
-        select(outbox)
-        .where(
-            _open(),
-            outbox.c.channel == channel,
-            outbox.c.next_at <= now,
-            or_(outbox.c.state != DeliveryState.SENDING.value, outbox.c.lease_until <= now),
-            ~_waits_for_an_earlier_one(),
-        )
-        .order_by(outbox.c.next_at, outbox.c.created_at, outbox.c.fingerprint, outbox.c.episode, outbox.c.sequence)
-        .limit(1)
-    ).first()
+    """The message that is due and longest waiting: pending, unknown, or claimed by somebody whose lease ran out.
+
+    Costs the same however many wait: only those are passed over that are ahead in time and wait for another.
+    """
+    row = connection.execute(_NEXT_ROW, {"channel": channel, "now": now}).first()
     return row_of(row) if row else None
 
 
@@ -259,7 +305,7 @@ def last_address(connection: Connection, channel: str) -> str | None:
     """Where the newest delivered message of ``channel`` went, in the channel's own terms."""
     return connection.execute(
         select(outbox.c.external_id)
-        .where(outbox.c.channel == channel, outbox.c.external_id.is_not(None))
+        .where(outbox.c.channel == channel, outbox.c.external_id.is_not(None), outbox.c.sent_at.is_not(None))
         .order_by(outbox.c.sent_at.desc())
         .limit(1)
     ).scalar()
@@ -288,7 +334,7 @@ def reroute(
     )
     # A refreshed message means something only where it stands.
     news = outbox.c.kind != TransitionKind.REFRESHED.value
-    wanted = outbox.c.id == only if only else and_(_open(), outbox.c.channel == from_channel, news)
+    wanted = outbox.c.id == only if only else and_(is_open(), outbox.c.channel == from_channel, news)
     if queued_before is not None:
         wanted = and_(wanted, outbox.c.created_at < queued_before)
     rows = [row_of(row) for row in connection.execute(select(outbox).where(wanted, ~already))]
@@ -301,11 +347,11 @@ def reroute(
 def mend_clock(connection: Connection, channel: str, now: datetime, latest: datetime) -> int:
     """Bring back times that lie beyond ``latest``: no wait is that long, so the clock was set back since."""
     due = connection.execute(
-        update(outbox).where(_open(), outbox.c.channel == channel, outbox.c.next_at > latest).values(next_at=now)
+        update(outbox).where(is_open(), outbox.c.channel == channel, outbox.c.next_at > latest).values(next_at=now)
     )
     leases = connection.execute(
         update(outbox)
-        .where(_open(), outbox.c.channel == channel, outbox.c.lease_until > latest)
+        .where(_is_leased(), outbox.c.channel == channel, outbox.c.lease_until > latest)
         .values(lease_until=now)
     )
     return due.rowcount + leases.rowcount
@@ -313,18 +359,13 @@ def mend_clock(connection: Connection, channel: str, now: datetime, latest: date
 
 def next_due(connection: Connection, channel: str) -> datetime | None:
     """When the next message of ``channel`` can be taken up: its own time, or the end of somebody's lease."""
-    rows = connection.execute(
-        select(outbox.c.state, func.min(outbox.c.next_at), func.min(outbox.c.lease_until))
-        .where(_open(), outbox.c.channel == channel, ~_waits_for_an_earlier_one())
-        .group_by(outbox.c.state)
-    )
-    times = [lease if state == DeliveryState.SENDING.value else due for state, due, lease in rows]
-    return min((at for at in times if at is not None), default=None)
+    asked = (connection.execute(statement, {"channel": channel}).scalar() for statement in (_NEXT_DUE, _NEXT_LEASE_ENDS))
+    return min((at for at in asked if at is not None), default=None)
 
 
 def waiting(connection: Connection) -> dict[str, int]:
     """How many messages are on their way, by channel."""
-    rows = connection.execute(select(outbox.c.channel, func.count()).where(_open()).group_by(outbox.c.channel))
+    rows = connection.execute(select(outbox.c.channel, func.count()).where(is_open()).group_by(outbox.c.channel))
     return {name: count for name, count in rows}  # noqa: C416 - a Row is not a pair to the type checker
 
 
@@ -337,7 +378,7 @@ def recent(connection: Connection, limit: int = 50) -> tuple[OutboxRow, ...]:
 def forget(connection: Connection, before: datetime) -> int:
     """Delete messages that came to an end and were made before ``before``; open ones are kept, however old."""
     return connection.execute(
-        delete(outbox).where(outbox.c.created_at < before, ~_open(), outbox.c.state != DeliveryState.HELD.value)
+        delete(outbox).where(outbox.c.created_at < before, ~is_open(), outbox.c.state != DeliveryState.HELD.value)
     ).rowcount
 
 

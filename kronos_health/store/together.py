@@ -10,7 +10,7 @@ from sqlalchemy import Connection, case, exists, func, literal_column, or_, sele
 from sqlalchemy.sql import ColumnElement
 
 from kronos_health.domain.alerts import AlertState, DeliveryState, TransitionKind
-from kronos_health.store.outbox import OutboxRow, enqueue, row_of
+from kronos_health.store.outbox import OutboxRow, enqueue, is_open, row_of
 from kronos_health.store.tables.alerts import alert, alert_transition, outbox
 from kronos_health.store.types import new_id
 
@@ -51,6 +51,7 @@ def beginnings(connection: Connection, channel: str, limit: int) -> tuple[Outbox
     rows = connection.execute(
         select(outbox)
         .where(
+            is_open(),  # by the partial index: not by all that was ever sent
             outbox.c.channel == channel,
             outbox.c.state == DeliveryState.PENDING.value,
             outbox.c.attempts == 0,

@@ -176,13 +176,46 @@ outbox = Table(
         postgresql_where=text("state = 'held'"),
         sqlite_where=text("state = 'held'"),
     ),
+    # In the order in which messages are taken up, so that the next one is the first entry that need not wait.
     Index(
         "ix_outbox_due",
         "channel",
         "next_at",
+        "created_at",
+        "fingerprint",
+        "episode",
+        "sequence",
         postgresql_where=text("state in ('pending', 'sending', 'unknown')"),
         sqlite_where=text("state in ('pending', 'sending', 'unknown')"),
     ),
+    # Two to tell in one step each whether an earlier message of the alert is still to come.
+    Index(
+        "ix_outbox_open_of_alert",
+        "channel",
+        "fingerprint",
+        "episode",
+        "sequence",
+        postgresql_where=text("state in ('pending', 'sending', 'unknown')"),
+        sqlite_where=text("state in ('pending', 'sending', 'unknown')"),
+    ),
+    Index(
+        "ix_outbox_told_elsewhere",
+        "channel",
+        "fingerprint",
+        "episode",
+        "sequence",
+        postgresql_where=text("told_in is not null"),
+        sqlite_where=text("told_in is not null"),
+    ),
+    Index(
+        "ix_outbox_leased",
+        "channel",
+        "lease_until",
+        postgresql_where=text("state = 'sending'"),
+        sqlite_where=text("state = 'sending'"),
+    ),
+    # Neither partial nor led by the channel: SQLite would prefer that where one episode is asked for, and visit it all.
+    Index("ix_outbox_sent_at", "sent_at"),
     Index("ix_outbox_fingerprint_episode", "fingerprint", "episode"),
     Index("ix_outbox_told_in", "told_in"),
     # Messages that tell several alerts, not all of which were over when last looked at.
