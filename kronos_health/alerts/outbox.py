@@ -26,7 +26,7 @@ from kronos_health.alerts.standing import queue_refreshes
 from kronos_health.domain.alerts import DeliveryState, TransitionKind
 from kronos_health.settings.models import Settings
 from kronos_health.store import alerts as store
-from kronos_health.store import outbox, pictures
+from kronos_health.store import next_message, outbox, pictures
 from kronos_health.store.alerts import ChannelStatus
 from kronos_health.store.database import reading, writing
 from kronos_health.store.outbox import OutboxRow
@@ -164,7 +164,7 @@ class _Run:
         with reading(self._engine) as connection:
             times = []
             for status in store.channels(connection):
-                due = outbox.next_due(connection, status.name)
+                due = next_message.next_due(connection, status.name)
                 if due is not None and status.name in self._channels and not status.disabled_at:
                     times.append(max(due, status.not_before or due))
         return min(times, default=None)
@@ -222,7 +222,7 @@ class _Run:
             status = store.lock_channel(connection, name)
             if status.disabled_at or (status.not_before and status.not_before > now):
                 return None
-            row = outbox.next_row(connection, name, now)
+            row = next_message.next_row(connection, name, now)
             if row is None:
                 return None
             try:

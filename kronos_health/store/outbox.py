@@ -15,16 +15,13 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Row,
-    Select,
     and_,
     bindparam,
     delete,
     exists,
     func,
     literal_column,
-    or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.sql import ColumnElement
@@ -105,72 +102,56 @@ def enqueue(
 
 
 def is_open(rows: FromClause = outbox) -> ColumnElement[bool]:
+    """What holds for messages on their way."""
     # Literals, not parameters: only then do both planners recognise the partial indexes.
     return rows.c.state.in_(bindparam("open_states", _OPEN, expanding=True, literal_execute=True))
 
 
-def _is_leased(rows: FromClause = outbox) -> ColumnElement[bool]:
+def is_leased(rows: FromClause = outbox) -> ColumnElement[bool]:
+    """What holds for messages that somebody has claimed."""
     return rows.c.state == literal_column(f"'{DeliveryState.SENDING.value}'")
 
 
-def _one(found: Select[Any]) -> Select[Any]:
-    # Literals: a planner that does not know how few are wanted would rather sort them all. And with OFFSET, PostgreSQL
-    # asks an EXISTS row by row, where it would otherwise collect every message there is to compare them all at once.
-    return found.limit(literal_column("1")).offset(literal_column("0"))
-
-
-def _waits_for_an_earlier_one() -> ColumnElement[bool]:
-    earlier, told, carrier = outbox.alias("earlier"), outbox.alias("told"), outbox.alias("carrier")
-
-    def is_before(one: FromClause) -> tuple[ColumnElement[bool], ...]:
-        return (
-            one.c.channel == outbox.c.channel,
-            one.c.fingerprint == outbox.c.fingerprint,
-            tuple_(one.c.episode, one.c.sequence) < tuple_(outbox.c.episode, outbox.c.sequence),
-        )
-
-    something = literal_column("1")
-    open_carrier = exists(_one(select(something).where(carrier.c.id == told.c.told_in, is_open(carrier))))
-    # What another message tells has gone out once that one has.
-    told_by_an_open_one = select(something).where(*is_before(told), told.c.told_in.is_not(None), open_carrier)
-    still_open = select(something).where(*is_before(earlier), is_open(earlier))
-    return or_(exists(_one(still_open)), exists(_one(told_by_an_open_one)))
-
-
-def _in_order(found: Select[Any]) -> Select[Any]:
-    """The first of ``found`` in a channel in the order of delivery: as ``ix_outbox_due`` has them."""
-    columns = (outbox.c.next_at, outbox.c.created_at, outbox.c.fingerprint, outbox.c.episode, outbox.c.sequence)
-    return _one(found.where(is_open(), outbox.c.channel == bindparam("channel")).order_by(*columns))
-
-
 # Made once: these are asked for every message, and making one takes longer than asking it.
-_NEXT_ROW = _in_order(
-    select(outbox).where(
-        outbox.c.next_at <= bindparam("now"),
-        or_(~_is_leased(), outbox.c.lease_until <= bindparam("now")),
-        ~_waits_for_an_earlier_one(),
-    )
+_EPISODE = (
+    outbox.c.channel == bindparam("channel"),
+    outbox.c.fingerprint == bindparam("fingerprint"),
+    outbox.c.episode == bindparam("episode"),
 )
-_NEXT_DUE = _in_order(select(outbox.c.next_at).where(~_is_leased(), ~_waits_for_an_earlier_one()))
-_NEXT_LEASE_ENDS = _one(
-    select(outbox.c.lease_until)
+_HAS_ARRIVED = (outbox.c.state == DeliveryState.SENT.value, outbox.c.external_id.is_not(None))
+_RESOLUTION = select(outbox).where(
+    *_EPISODE, outbox.c.kind == TransitionKind.RESOLVED.value, outbox.c.state == DeliveryState.PENDING.value
+)
+_CARRIER = select(outbox).where(
+    outbox.c.id.in_(
+        select(outbox.c.told_in).where(
+            *_EPISODE, outbox.c.sequence < bindparam("sequence"), outbox.c.told_in.is_not(None)
+        )
+    ),
+    *_HAS_ARRIVED,
+)
+_PARENT = (
+    select(outbox)
     .where(
-        _is_leased(),
-        outbox.c.channel == bindparam("channel"),
-        outbox.c.lease_until.is_not(None),
-        ~_waits_for_an_earlier_one(),
+        *_EPISODE,
+        outbox.c.id != bindparam("row_id"),
+        outbox.c.kind != TransitionKind.REFRESHED.value,
+        outbox.c.sequence <= bindparam("sequence"),
+        *_HAS_ARRIVED,
     )
-    .order_by(outbox.c.lease_until)
+    .order_by(outbox.c.sequence)
+    .limit(1)
 )
 
 
-def next_row(connection: Connection, channel: str, now: datetime) -> OutboxRow | None:
-    """The message that is due and longest waiting: pending, unknown, or claimed by somebody whose lease ran out.
-
-    Costs the same however many wait: only those are passed over that are ahead in time and wait for another.
-    """
-    row = connection.execute(_NEXT_ROW, {"channel": channel, "now": now}).first()
-    return row_of(row) if row else None
+def _asked(row: OutboxRow) -> dict[str, Any]:
+    return {
+        "channel": row.channel,
+        "fingerprint": row.fingerprint,
+        "episode": row.episode,
+        "sequence": row.sequence,
+        "row_id": row.id,
+    }
 
 
 def claim(connection: Connection, row: OutboxRow, owner: str, now: datetime, lease_until: datetime) -> bool:
@@ -209,13 +190,7 @@ def bury(connection: Connection, row_id: str, error: str) -> None:
 
 def resolution_of(connection: Connection, fired: OutboxRow) -> OutboxRow | None:
     """The waiting message that ends the episode ``fired`` begins, if there is one."""
-    row = connection.execute(
-        select(outbox).where(
-            *episode_of(fired),
-            outbox.c.kind == TransitionKind.RESOLVED.value,
-            outbox.c.state == DeliveryState.PENDING.value,
-        )
-    ).first()
+    row = connection.execute(_RESOLUTION, _asked(fired)).first()
     return row_of(row) if row else None
 
 
@@ -235,37 +210,15 @@ def merge_into(connection: Connection, resolved: OutboxRow, message: str) -> int
 
 
 def parent_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
-    """The first message of the episode that arrived, which later ones answer."""
-    carrier = _carrier_of(connection, row)
-    if carrier is not None:
-        return carrier
-    found = connection.execute(
-        select(outbox)
-        .where(
-            *episode_of(row),
-            outbox.c.id != row.id,
-            outbox.c.kind != TransitionKind.REFRESHED.value,
-            outbox.c.sequence <= row.sequence,
-            outbox.c.state == DeliveryState.SENT.value,
-            outbox.c.external_id.is_not(None),
-        )
-        .order_by(outbox.c.sequence)
-        .limit(1)
-    ).first()
-    return row_of(found) if found else None
+    """The first message of the episode that arrived, which later ones answer.
 
-
-def _carrier_of(connection: Connection, row: OutboxRow) -> OutboxRow | None:
-    """The message that told the beginning of the episode together with others, once it has arrived."""
-    told = select(outbox.c.told_in).where(
-        *episode_of(row), outbox.c.sequence < row.sequence, outbox.c.told_in.is_not(None)
-    )
-    found = connection.execute(
-        select(outbox).where(
-            outbox.c.id.in_(told), outbox.c.state == DeliveryState.SENT.value, outbox.c.external_id.is_not(None)
-        )
-    ).first()
-    return row_of(found) if found else None
+    One that told the beginning of the episode together with others goes before its own.
+    """
+    for statement in (_CARRIER, _PARENT):
+        found = connection.execute(statement, _asked(row)).first()
+        if found:
+            return row_of(found)
+    return None
 
 
 def orphan(connection: Connection, row: OutboxRow) -> None:
@@ -351,16 +304,10 @@ def mend_clock(connection: Connection, channel: str, now: datetime, latest: date
     )
     leases = connection.execute(
         update(outbox)
-        .where(_is_leased(), outbox.c.channel == channel, outbox.c.lease_until > latest)
+        .where(is_leased(), outbox.c.channel == channel, outbox.c.lease_until > latest)
         .values(lease_until=now)
     )
     return due.rowcount + leases.rowcount
-
-
-def next_due(connection: Connection, channel: str) -> datetime | None:
-    """When the next message of ``channel`` can be taken up: its own time, or the end of somebody's lease."""
-    asked = (connection.execute(statement, {"channel": channel}).scalar() for statement in (_NEXT_DUE, _NEXT_LEASE_ENDS))
-    return min((at for at in asked if at is not None), default=None)
 
 
 def waiting(connection: Connection) -> dict[str, int]:

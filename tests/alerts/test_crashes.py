@@ -9,7 +9,7 @@ import pytest
 from kronos_health.alerts.registry import open_channels
 from kronos_health.domain.alerts import DeliveryState
 from kronos_health.store import alerts as store
-from kronos_health.store import outbox
+from kronos_health.store import next_message, outbox
 from kronos_health.store.database import writing
 from tests.alerts.conftest import Desk, settings_for
 from tests.alerts.samples import DRIFT, HIT
@@ -39,7 +39,7 @@ class DescribeCrashes:
         """What a run leaves that is killed after its claim."""
         with writing(desk.engine) as connection:
             store.lock_channel(connection, "slack")
-            row = outbox.next_row(connection, "slack", desk.clock.now)
+            row = next_message.next_row(connection, "slack", desk.clock.now)
             assert row is not None
             assert outbox.claim(connection, row, "dead", desk.clock.now, desk.clock.now + timedelta(seconds=60))
 

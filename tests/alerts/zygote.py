@@ -6,6 +6,7 @@ Started as ``python -m tests.alerts.zygote URL SETTINGS_JSON``; answers each lin
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -17,12 +18,14 @@ from kronos_health.alerts.settling import Pace
 from kronos_health.settings.models import Settings
 from kronos_health.store.database import open_engine
 
-PACE = Pace(between=0.0, before_reading_back=0.3, backoff=0.2, longest=1.0)
+PACE = Pace(between=0.0, before_reading_back=0.3, backoff=0.1, longest=1.0)
 
 
 def _deliver(url: str, settings: Settings) -> None:
     engine = open_engine(url)
-    deliver(engine, open_channels(settings), settings, lambda: datetime.now(UTC), patience_seconds=600.0, pace=PACE)
+    # What Slack refuses goes to the console as well; standard output is where the test listens.
+    channels = open_channels(settings, io.StringIO())
+    deliver(engine, channels, settings, lambda: datetime.now(UTC), patience_seconds=600.0, pace=PACE)
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine
 
 from kronos_health.domain.alerts import DeliveryState, TransitionKind
-from kronos_health.store import outbox
+from kronos_health.store import next_message, outbox
 from kronos_health.store.database import reading, writing
 from kronos_health.store.outbox import OutboxRow
 
@@ -28,7 +28,7 @@ def _put(
 
 
 def _take(connection: Connection, now: datetime, owner: str = "me") -> OutboxRow | None:
-    row = outbox.next_row(connection, "slack", now)
+    row = next_message.next_row(connection, "slack", now)
     return row if row and outbox.claim(connection, row, owner, now, now + LEASE) else None
 
 
@@ -78,12 +78,12 @@ def it_lets_later_messages_of_an_alert_wait_for_earlier_ones(engine: Engine, now
 def it_keeps_what_is_claimed_from_others_until_the_lease_ends(engine: Engine, now: datetime) -> None:
     with writing(engine) as connection:
         _put(connection, now)
-        seen_by_both = outbox.next_row(connection, "slack", now)
+        seen_by_both = next_message.next_row(connection, "slack", now)
         assert seen_by_both is not None
         assert outbox.claim(connection, seen_by_both, "me", now, now + LEASE)
         assert not outbox.claim(connection, seen_by_both, "you", now, now + LEASE)
-        assert outbox.next_row(connection, "slack", now + LEASE - timedelta(seconds=1)) is None
-        assert outbox.next_due(connection, "slack") == now + LEASE
+        assert next_message.next_row(connection, "slack", now + LEASE - timedelta(seconds=1)) is None
+        assert next_message.next_due(connection, "slack") == now + LEASE
         late = now + LEASE
         taken_over = _take(connection, late, "you")
         assert taken_over is not None
@@ -112,7 +112,7 @@ def it_merges_an_episode_that_was_never_told(engine: Engine, now: datetime) -> N
         for sequence, kind in ((1, FIRED), (2, UPDATED), (3, RESOLVED)):
             _put(connection, now, sequence=sequence, kind=kind)
         _put(connection, now, episode=2)
-        fired = outbox.next_row(connection, "slack", now)
+        fired = next_message.next_row(connection, "slack", now)
         assert fired is not None
         resolved = outbox.resolution_of(connection, fired)
         assert resolved is not None
@@ -138,7 +138,7 @@ def it_brings_back_what_a_wrong_clock_put_off(engine: Engine, now: datetime) -> 
         _put(connection, now + timedelta(days=365))
         _put(connection, now + timedelta(minutes=5), fingerprint="g")
         assert outbox.mend_clock(connection, "slack", now, now + timedelta(hours=1)) == 1
-        assert outbox.next_due(connection, "slack") == now
+        assert next_message.next_due(connection, "slack") == now
 
 
 def it_forgets_what_came_to_an_end_and_nothing_else(engine: Engine, now: datetime) -> None:
@@ -157,18 +157,3 @@ def it_gives_up_what_nobody_can_read(engine: Engine, now: datetime) -> None:
         outbox.bury(connection, outbox.recent(connection)[0].id, "not a message")
         assert outbox.waiting(connection) == {}
         assert outbox.recent(connection)[0].last_error == "not a message"
-
-
-def it_finds_what_is_due_by_its_index(sqlite_engine: Engine, now: datetime) -> None:
-    statements: list[str] = []
-    with writing(sqlite_engine) as connection:
-
-        @event.listens_for(connection, "before_cursor_execute")
-        def _note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-            statements.append(statement)
-
-        outbox.next_row(connection, "slack", now)
-        filled = statements[-1].replace("?", "'2026'")
-        plan = " ".join(row[3] for row in connection.execute(text("EXPLAIN QUERY PLAN " + filled.replace(":", r"\:"))))
-    assert "USING INDEX ix_outbox_due" in plan
-    assert "USING INDEX ix_outbox_fingerprint_episode" in plan
