@@ -32,7 +32,7 @@ def _waits_for_an_earlier_one() -> ColumnElement[bool]:
             tuple_(one.c.episode, one.c.sequence) < tuple_(outbox.c.episode, outbox.c.sequence),
         )
 
-    something = literal_column("1")
+    something: ColumnElement[Any] = literal_column("1")
     open_carrier = exists(_one(select(something).where(carrier.c.id == told.c.told_in, is_open(carrier))))
     # What another message tells has gone out once that one has.
     told_by_an_open_one = select(something).where(*is_before(told), told.c.told_in.is_not(None), open_carrier)

@@ -43,7 +43,7 @@ from tests.support.slack_server import (
 )
 
 ROOT = Path(__file__).parents[2]
-BAD = replace(OBSERVATIONS[AlertKind.GRAPH_REUSE], excerpt=())  # long messages are tried in test_hostile_text.py
+BAD = replace(OBSERVATIONS[AlertKind.GRAPH_REUSE], excerpt=None)  # long messages are tried in test_hostile_text.py
 GOOD = replace(BAD, state=ObservationState.GOOD, positives=20)
 
 _BACKLOG = 200  # messages that may be on their way while more alerts pour in

@@ -25,6 +25,7 @@ ASKED: dict[str, Callable[[Connection, datetime], object]] = {
     "next_row": lambda connection, now: next_message.next_row(connection, "slack", now),
     "next_due": lambda connection, _now: next_message.next_due(connection, "slack"),
 }
+WHOLESALE = {"Sort", "Incremental Sort", "Seq Scan", "Hash Join", "Hash", "Bitmap Heap Scan", "Materialize"}
 _FEW = 40  # entries a look may visit, in all its steps
 
 
@@ -55,8 +56,8 @@ def _fill(connection: Connection, now: datetime, alerts: int) -> None:
     rows = [_row(long_ago, number, 0, SENT) for number in range(alerts)]
     rows += [_row(now, number, sequence) for number in range(alerts) for sequence in (1, 2)]
     rows += [_row(long_ago, number, -1, MERGED, told_in=f"{number}-0-sent") for number in range(0, alerts, 3)]
-    dead = {"lease_until": now + timedelta(minutes=1)}
-    rows += [_row(now, alerts + number, state=SENDING, **dead) for number in range(5)]
+    ends = now + timedelta(minutes=1)
+    rows += [_row(now, alerts + number, state=SENDING, lease_until=ends) for number in range(5)]
     connection.execute(insert(table), rows)
 
 
