@@ -153,32 +153,22 @@ def _survives(
     longest: float,
     whole: int = 1,
     bad_luck: BadLuck = _lost_answers,
-    **impatience: float,
+    lease: float = 2.0,
+    timeout: float = 1.0,
 ) -> None:
     chance = random.Random(20251030)
     settings = settings_for(
         slack,
-        alerts={"lease_seconds": impatience.get("lease", 2.0), "batch": 100_000, "overdue_minutes": 100_000},
-        slack={"timeout_seconds": impatience.get("timeout", 1.0)},
+        alerts={"lease_seconds": lease, "batch": 100_000, "overdue_minutes": 100_000},
+        slack={"timeout_seconds": timeout},
     )
     for method, answers in bad_luck(chance, alerts * 6).items():
         slack.misbehave(method, *answers)
-    engine, now, started = open_engine(url), datetime.now(UTC), time.monotonic()
-    stories = [_story(alert, now - timedelta(hours=3), whole) for alert in range(alerts)]
-    behind = min(alerts // 2, 400)  # so many episodes are half told at any time
+    engine, started = open_engine(url), time.monotonic()
+    begin = datetime.now(UTC) - timedelta(hours=3)
+    stories = [_story(alert, begin, whole) for alert in range(alerts)]
     with deliverer(url, settings) as runs:
-        for kill in range(kills):
-            # Every story is told a step at a time, so that episodes are half told when the deliverer dies.
-            numbers = range(kill * alerts // kills, (kill + 1) * alerts // kills)
-            _record(engine, settings, [look for number in numbers for look in _first(stories[number])])
-            late = [number - behind for number in numbers if number >= behind]
-            _record(engine, settings, [look for number in late for look in _rest(stories[number])])
-            runs.kill_after(chance.uniform(0.0, longest))
-            while _waiting(engine) > _BACKLOG:  # a slow machine is killed more often, not left behind
-                _let_in_again(engine, settings)
-                runs.kill_after(chance.uniform(0.0, longest))
-        left = range(alerts - behind, alerts)
-        _record(engine, settings, [look for number in left for look in _rest(stories[number])])
+        _pour_in(engine, settings, stories, runs, [chance.uniform(0.0, longest) for _kill in range(kills)])
         while _waiting(engine):
             _let_in_again(engine, settings)
             runs.begin()
@@ -189,6 +179,33 @@ def _survives(
         f"{alerts:,} alerts, {len(slack.messages):,} messages, {len(slack.calls):,} calls, {runs.kills} kills, "
         f"{time.monotonic() - started:.0f} s: 0 lost, 0 doubled, order kept"
     )
+
+
+def _pour_in(
+    engine: Engine,
+    settings: Settings,
+    stories: list[list[tuple[datetime, Observation]]],
+    runs: Deliverer,
+    kills: list[float],
+) -> None:
+    """Tell every story a step at a time, so that episodes are half told when the deliverer dies.
+
+    ``kills`` says after how many seconds it does, each time.
+    """
+    alerts, behind = len(stories), min(len(stories) // 2, 400)  # so many episodes are half told at any time
+    for kill, seconds in enumerate(kills):
+        numbers = range(kill * alerts // len(kills), (kill + 1) * alerts // len(kills))
+        _record(engine, settings, [look for number in numbers for look in _first(stories[number])])
+        late = [number - behind for number in numbers if number >= behind]
+        _record(engine, settings, [look for number in late for look in _rest(stories[number])])
+        runs.kill_after(seconds)
+        again = seconds
+        while _waiting(engine) > _BACKLOG:  # a slow machine is killed more often, and later, not left behind
+            again = max(again, 0.05) * 1.1
+            _let_in_again(engine, settings)
+            runs.kill_after(again)
+    left = range(alerts - behind, alerts)
+    _record(engine, settings, [look for number in left for look in _rest(stories[number])])
 
 
 def _let_in_again(engine: Engine, settings: Settings) -> None:
