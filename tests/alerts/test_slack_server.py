@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -111,3 +112,14 @@ def it_runs_on_its_own_and_records(tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"channel": "C0LOOP'])
+def it_takes_no_notice_of_a_call_that_was_cut_off(slack: SlackServer, sent: bytes) -> None:
+    """As by a client that is killed between the head of a call and its end."""
+    with socket.create_connection(("127.0.0.1", slack.port), timeout=5) as client:
+        head = f"POST /api/chat.update HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+        client.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 400\r\n\r\n".encode() + sent)
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b""  # no answer
+    assert (slack.calls, slack.problems) == ([], [])

@@ -297,7 +297,11 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         method = "webhook" if address.path == WEBHOOK_PATH else address.path.removeprefix("/api/").removeprefix("/")
         body: dict[str, Any] = dict(parse_qsl(address.query))
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # the client was killed meanwhile: nobody acts on half a call
+            self.close_connection = True
+            return
         if method.startswith(UPLOAD_PATH):
             body |= {"_raw_length": len(raw)}
         elif raw and "json" in self.headers.get("Content-Type", ""):
