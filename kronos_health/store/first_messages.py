@@ -56,18 +56,19 @@ def first_messages(connection: Connection, channels: Iterable[str]) -> tuple[Fir
 def refresh(connection: Connection, first: OutboxRow, sequence: int, message: str, shown: str, now: datetime) -> None:
     """Have ``first`` show ``message``: after everything that was queued before, and before whatever follows.
 
-    ``sequence`` is that of the alert's newest message. A refresh that is still waiting is replaced.
+    ``sequence`` is that of the alert's newest message. A refresh that is still waiting is replaced. One that somebody
+    has claimed says the same from now on: should its claimant be dead, it is sent later, and must show nothing older.
     """
     connection.execute(update(outbox).where(outbox.c.id == first.id).values(shown=shown))
+    refreshes = (
+        *episode_of(first),
+        outbox.c.kind == TransitionKind.REFRESHED.value,
+        outbox.c.sequence == sequence,
+    )
+    claimed = outbox.c.state.in_([DeliveryState.SENDING.value, DeliveryState.UNKNOWN.value])
+    connection.execute(update(outbox).where(*refreshes, claimed).values(message=message))
     replaced = connection.execute(
-        update(outbox)
-        .where(
-            *episode_of(first),
-            outbox.c.kind == TransitionKind.REFRESHED.value,
-            outbox.c.sequence == sequence,
-            outbox.c.state == DeliveryState.PENDING.value,
-        )
-        .values(message=message)
+        update(outbox).where(*refreshes, outbox.c.state == DeliveryState.PENDING.value).values(message=message)
     )
     if not replaced.rowcount:
         kind = TransitionKind.REFRESHED

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from kronos_health.alerts.standing import queue_refreshes
 from kronos_health.checks import acting
 from kronos_health.checks.context import Context
 from kronos_health.domain.matching import Matcher
 from kronos_health.domain.silences import Via
+from kronos_health.store import outbox
 from kronos_health.store.database import writing
+from kronos_health.store.next_message import next_row
 from tests.alerts.conftest import Desk, desk_for
 from tests.alerts.samples import DRIFT, HIT, OK_AGAIN
 from tests.support.slack_server import Misbehaviour, SlackServer, rate_limited, reset, says, server_error
@@ -170,6 +173,24 @@ class DescribeOrder:
         talking.deliver()
         talking.deliver()
         assert HIT.title not in talking.console.getvalue()
+
+    def it_shows_the_newest_state_though_an_older_one_is_sent_after_it(self, talking: Desk, slack: SlackServer) -> None:
+        talking.record(HIT)
+        talking.deliver()
+        talking.record(HIT)
+        now = talking.clock.now
+        with writing(talking.engine) as connection:
+            queue_refreshes(connection, ["slack"], now)
+            refresh = next_row(connection, "slack", now)
+            assert refresh is not None
+            assert outbox.claim(connection, refresh, "killed", now, now + timedelta(seconds=300))
+        _acknowledge(talking)
+        talking.deliver()
+        assert slack.count("chat.update") == 1
+        talking.clock.forward(301)
+        talking.deliver()  # what the dead one had claimed
+        assert slack.count("chat.update") == 2
+        assert "👀 anna (U0ANNA) looks after it" in str(slack.messages[0]["attachments"])
 
 
 class DescribeAFirstMessageThatIsGone:
