@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from kronos_health.airflow_plugin.serving.state import USER
 
 RUNNING = ("queued", "running")
 _TIMEOUT_SECONDS = 20.0
+_AGAIN_AFTER = (1.0, 2.0, 4.0)  # seconds
 
 
 class AirflowAway(Exception):
@@ -124,14 +126,27 @@ class Airflow:
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
-            answer = self._http.request(method, path, json=body)
+            answer = self._answer(method, path, body)
             if answer.status_code == httpx.codes.UNAUTHORIZED and path != "/auth/token":
                 self.log_in()  # the token's day is over
-                answer = self._http.request(method, path, json=body)
+                answer = self._answer(method, path, body)
             answer.raise_for_status()
             return dict(answer.json())
         except (httpx.HTTPError, ValueError) as error:
             raise AirflowAway(f"Airflow gave no good answer to {method} {path.partition('?')[0]}: {error}") from error
+
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        """The answer; asked again where Airflow had none and asking twice does no harm.
+
+        On SQLite it answers 500 when its scheduler held the database for five seconds, as it may just after a start.
+        """
+        answer = self._http.request(method, path, json=body)
+        for seconds in _AGAIN_AFTER if method != "POST" else ():
+            if not answer.is_server_error:
+                break
+            time.sleep(seconds)
+            answer = self._http.request(method, path, json=body)
+        return answer
 
 
 def _run(row: Mapping[str, Any]) -> Run:
