@@ -24,6 +24,7 @@ from pathlib import Path
 from kronos_health.logs.necessary import Rule
 
 _LIBRARY = "detect-secrets"
+_SOURCE = "detect-secrets by Yelp, https://github.com/Yelp/detect-secrets, Apache License 2.0"
 _COPY = Path(__file__).with_name("detectors.json")
 _PLUGINS = {
     "artifactory": "ArtifactoryDetector",
@@ -69,7 +70,8 @@ def library_expressions() -> Iterator[re.Pattern[str]]:
 def library_copy() -> str:
     """What ``detectors.json`` holds for the version that is installed."""
     expressions = [[item.pattern, item.flags] for item in library_expressions()]
-    return json.dumps({"version": metadata.version(_LIBRARY), "expressions": expressions}, indent=1) + "\n"
+    held = {"source": _SOURCE, "version": metadata.version(_LIBRARY), "expressions": expressions}
+    return json.dumps(held, indent=1) + "\n"
 
 
 def masked_token(found: re.Match[str], mask: str) -> str:
